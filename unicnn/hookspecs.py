@@ -1,0 +1,19 @@
+"""The hooks of the entry-point group `unicnn`: how a plugin makes itself known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from unicnn.backend import BackendInfo
+
+GROUP = "unicnn"
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def unicnn_backend() -> BackendInfo:  # type: ignore[empty-body]
+    """Return the descriptor of a backend; import nothing heavy to make it."""

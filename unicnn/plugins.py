@@ -1,0 +1,108 @@
+"""Finding plugins: one entry point at a time, so that a broken one is a row in a report and never a crash."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pluggy
+
+from unicnn import hookspecs
+from unicnn.backend import Backend, BackendInfo, load_backend
+from unicnn.errors import BackendError, UnknownNameError, closest
+
+ORDER = {name: place for place, name in enumerate(("numpy", "torch", "tensorflow", "mxnet"))}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Report one plugin: its descriptor if it could be loaded, and what keeps it from being used if anything does."""
+
+    name: str
+    distribution: str
+    info: BackendInfo | None
+    problem: str | None = None
+    repair: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Tell whether the backend can be tried."""
+        return self.problem is None
+
+
+@lru_cache(maxsize=1)
+def discover() -> tuple[Found, ...]:
+    """Return every plugin of the group `unicnn`, usable or not, sorted by name with the built-in ones first."""
+    manager = pluggy.PluginManager(hookspecs.GROUP)
+    manager.add_hookspecs(hookspecs)
+    points = {(point.name, point.value): point for point in importlib.metadata.entry_points(group=hookspecs.GROUP)}
+    found = [_load(manager, point) for point in points.values()]
+    return tuple(sorted(_without_twins(found), key=lambda item: (ORDER.get(item.name, len(ORDER)), item.name)))
+
+
+def _load(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoint) -> Found:
+    distribution = point.dist.name if point.dist is not None else point.value
+    repair = f"pip install --force-reinstall {distribution}"
+    try:
+        plugin = point.load()
+        manager.register(plugin, name=f"{distribution}:{point.name}")
+        caller = manager.subset_hook_caller("unicnn_backend", [other for other in manager.get_plugins() if other is not plugin])
+        infos = caller()
+    except Exception as error:  # a stranger's code may fail in any way it likes
+        return Found(point.name, distribution, None, f"fails to load ({type(error).__name__}: {error})", repair)
+    if len(infos) != 1 or not isinstance(infos[0], BackendInfo):
+        return Found(point.name, distribution, None, "does not implement unicnn_backend as a function that returns one BackendInfo", repair)
+    return _checked(infos[0], distribution)
+
+
+def _checked(info: BackendInfo, distribution: str) -> Found:
+    """Return the plugin with what is missing for it to work, as far as can be told without importing the framework."""
+    if info.python is not None and sys.version_info[:2] > info.python:
+        highest, here = ".".join(map(str, info.python)), ".".join(map(str, sys.version_info[:2]))
+        return Found(info.name, distribution, info, f"{info.title} does not exist for Python {here}, the last is {highest}", f"use Python {highest}")
+    try:
+        version = info.version()
+    except (ImportError, ValueError):
+        version = None
+    if version is None:
+        return Found(info.name, distribution, info, f"{info.title} is not installed", info.install)
+    return Found(info.name, distribution, info)
+
+
+def _without_twins(found: list[Found]) -> list[Found]:
+    """Return `found` with every two plugins of one name replaced by one row that names both."""
+    result = []
+    for name in dict.fromkeys(item.name for item in found):
+        same = [item for item in found if item.name == name]
+        if len(same) > 1:
+            owners = " and ".join(sorted(item.distribution for item in same))
+            same = [Found(name, owners, None, f"two plugins are called {name!r}: {owners}", f"pip uninstall one of {owners}")]
+        result += same
+    return result
+
+
+def usable() -> tuple[str, ...]:
+    """Return the names of the backends that can be tried."""
+    return tuple(item.name for item in discover() if item.usable)
+
+
+def descriptor(name: str) -> Found:
+    """Return the plugin called `name`, or raise UnknownNameError or BackendError with what to do."""
+    found = {item.name: item for item in discover()}
+    if name not in found:
+        hint = closest(name, found) or " No backend is installed: pip install unicnn-numpy."
+        raise UnknownNameError(f"There is no backend called {name!r}.{hint}")
+    item = found[name]
+    if item.problem is not None:
+        raise BackendError(f"The backend {name!r} cannot be used: {item.problem}. To repair: {item.repair}.")
+    return item
+
+
+@lru_cache(maxsize=None)
+def backend(name: str) -> Backend:
+    """Return the backend called `name`, importing its framework now."""
+    info = descriptor(name).info
+    assert info is not None
+    return load_backend(info)

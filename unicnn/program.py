@@ -1,0 +1,268 @@
+"""Programs: a network on a backend, ready to run."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from unicnn import plugins, randomness
+from unicnn.backend import Backend, Runtime
+from unicnn.checks import batch_size, check_labels, check_mode, check_values, check_weights
+from unicnn.errors import BackendError, InputError, UnknownNameError, closest
+from unicnn.graph import Graph, infer
+from unicnn.initializers import Rules, initial_weights
+from unicnn.lowering import Lowered, Purpose, build, probes
+from unicnn.model import Model
+from unicnn.numerics import Numerics, numerics as find_numerics
+from unicnn.ops.loss import LOSSES, Loss
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+def lower(
+    model: Model,
+    backend: str = "numpy",
+    device: str = "cpu",
+    numerics: str = "native",
+    seed: int = 0,
+    *,
+    init: str | Rules = "torch",
+    weights: Mapping[str, Array] | None = None,
+) -> Program:
+    """Return `model` as a program on a backend, with `weights`, or with initial weights drawn from `seed`.
+
+    Everything that the backend refuses is found here, before any tensor exists: UnsupportedError names the layer.
+    """
+    graph = infer(model)
+    chosen = find_numerics(numerics)
+    found = plugins.descriptor(backend)
+    assert found.info is not None
+    check_memory(graph, chosen)
+    loaded = plugins.backend(backend)
+    check_device(loaded, device)
+    program = Program(graph, loaded, loaded.runtime(device, chosen.dtype), chosen)
+    program.load(initial_weights(graph, seed, init) if weights is None else weights)
+    program.seed = seed
+    return program
+
+
+def check_device(backend: Backend, device: str) -> None:
+    """Raise BackendError if the backend cannot use `device` on this machine."""
+    devices = backend.info.devices()
+    if device not in devices:
+        raise BackendError(
+            f"{backend.info.title} cannot use the device {device!r} here; it has {', '.join(devices)}. "
+            f"Choose one of those, or install the driver and the build of {backend.info.title} that the device needs."
+        )
+
+
+def check_memory(graph: Graph, numerics: Numerics) -> None:
+    """Raise InputError if the weights and one sample's activations cannot fit in this machine's memory."""
+    size = np.dtype(numerics.dtype).itemsize
+    need = size * (sum(parameter.size for parameter in graph.parameters.values()) + graph.activations)
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+    if need > have:
+        largest = max(graph.nodes, key=lambda node: node.size + math.prod(node.shape))
+        raise InputError(
+            f"{graph.model.name} needs {need / 2**30:,.1f} GiB for its weights and one sample, and this machine has {have / 2**30:,.1f} GiB; "
+            f"most of it is for {graph.path(largest)}. Check the sizes in the description."
+        )
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Hold everything one forward and backward pass computed, as NumPy arrays in canonical layout.
+
+    `gradients` holds those of the parameters and inputs; `incoming` the gradient that arrived at each layer's output,
+    and at each single reading of a value that has several readers.
+    """
+
+    loss: float
+    outputs: dict[str, Array]
+    gradients: dict[str, Array]
+    incoming: dict[str, Array]
+
+
+class Program:
+    """Run a network: outputs, every layer's output, gradients.
+
+    Takes and returns NumPy arrays, or the framework's own tensors in canonical layout if it is given those. A model
+    with several inputs takes a sequence or a dict of them, one with several outputs returns a tuple, or a dict if its
+    outputs have names. `mode` is "inference" (the default) or "training", in which dropout drops, batch norm uses the
+    batch's statistics and the running ones move; `step` numbers the training steps and keys the dropout masks.
+    """
+
+    seed: int = 0
+
+    def __init__(self, graph: Graph, backend: Backend, runtime: Runtime, numerics: Numerics) -> None:
+        self.graph, self.backend, self.runtime, self.numerics = graph, backend, runtime, numerics
+        self._parameters: dict[str, Any] = {}
+        self._plans: dict[Purpose, Lowered] = {}
+        self._compiled: dict[Purpose, Callable[..., Any]] = {}
+        self._plan(Purpose())
+
+    @property
+    def model(self) -> Model:
+        """Return the description that the program runs."""
+        return self.graph.model
+
+    def __call__(self, x: Any, *, mode: str = "inference", step: int = 0) -> Any:
+        """Return the outputs for a batch `x` of shape (N, *input_shape)."""
+        heads, _ = self._forward(x, Purpose(training=check_mode(mode)), step)
+        if len(self.model.outputs) == 1 and self.model.outputs[0][0] is None:
+            return heads[0]
+        keys = [key for key, _ in self.model.outputs]
+        return tuple(heads) if None in keys else dict(zip(keys, heads, strict=True))
+
+    def outputs(self, x: Any, *, mode: str = "inference", step: int = 0) -> dict[str, Any]:
+        """Return the output of every layer by name, in order."""
+        _, layers = self._forward(x, Purpose(training=check_mode(mode), every=True), step)
+        return layers
+
+    def gradients(
+        self, x: Any, labels: Any, loss: str | Loss = "cross_entropy", *, mode: str = "inference", step: int = 0
+    ) -> tuple[float, dict[str, Array]]:
+        """Return the loss of a batch and its gradients with respect to every learned parameter and every input.
+
+        The gradients are NumPy arrays in canonical layout, under "conv1.weight" and the inputs' names. They are those
+        of the function that `mode` computes; a training step wants mode="training".
+        """
+        purpose = Purpose(training=check_mode(mode), loss=find_loss(loss), gradients=True)
+        results, gradients = self._backward(x, labels, purpose, step)
+        return float(self.runtime.array(results[0])), gradients
+
+    def trace(
+        self, x: Any, labels: Any, loss: str | Loss = "cross_entropy", *, mode: str = "inference", step: int = 0
+    ) -> Trace:
+        """Return everything one forward and backward pass computed, for a comparison."""
+        purpose = Purpose(training=check_mode(mode), loss=find_loss(loss), gradients=True, every=True, probes=True)
+        results, gradients = self._backward(x, labels, purpose, step)
+        names = self._plan(purpose).layers
+        arrays = [self.runtime.array(result) for result in results[: 1 + len(names)]]
+        incoming = {name: gradients.pop(name) for name in probes(self.graph)}
+        return Trace(float(arrays[0]), dict(zip(names, arrays[1:], strict=True)), gradients, incoming)
+
+    def weights(self) -> dict[str, Array]:
+        """Return all parameters and running statistics by full name, in canonical layout."""
+        kinds = self.graph.parameters
+        return {name: self.runtime.unpack(kinds[name].kind, tensor) for name, tensor in self._parameters.items()}
+
+    def load(self, weights: Mapping[str, Array]) -> None:
+        """Replace all weights; nothing is changed if any is missing, unknown, misshapen or not a float array."""
+        checked = check_weights(self.graph, weights, self.numerics.dtype)
+        self._parameters = {name: self.runtime.pack(self.graph.parameters[name].kind, array) for name, array in checked.items()}
+
+    def __repr__(self) -> str:
+        return f"<Program {self.model.name} on {self.backend.info.name}, {self.runtime.device}, {self.numerics.name}>"
+
+    def _plan(self, purpose: Purpose) -> Lowered:
+        if purpose not in self._plans:
+            self._plans[purpose] = build(self.graph, self.backend, self.runtime, self.numerics, purpose)
+        return self._plans[purpose]
+
+    def _forward(self, x: Any, purpose: Purpose, step: int) -> tuple[list[Any], dict[str, Any]]:
+        lowered = self._plan(purpose)
+        values, native = self._inputs(x)
+        size = batch_size(self.graph, values, purpose.training)
+        if size == 0:
+            return self._empty(lowered, native)
+        if purpose not in self._compiled:
+            self._compiled[purpose] = self.runtime.compile(lowered.plan)
+        results = self._compiled[purpose]([*values, *self._parameters.values(), *self._masks(purpose, size, step)])
+        heads, layers, states = _split(results, len(lowered.heads), len(lowered.layers))
+        self._parameters.update(zip(lowered.states, states, strict=True))
+        if not native:
+            heads, layers = ([self.runtime.array(value) for value in part] for part in (heads, layers))
+        return heads, dict(zip(lowered.layers, layers, strict=True))
+
+    def _backward(self, x: Any, labels: Any, purpose: Purpose, step: int) -> tuple[Sequence[Any], dict[str, Array]]:
+        lowered = self._plan(purpose)
+        values, _ = self._inputs(x)
+        size = batch_size(self.graph, values, purpose.training)
+        if size == 0:
+            raise InputError(f"{self.model.name}: the loss of an empty batch is undefined. Pass at least one sample.")
+        arguments = [*values, *self._parameters.values(), *self._masks(purpose, size, step), self._target(labels, size, purpose)]
+        if purpose.probes:
+            zeros = (np.zeros((size, *shape), self.numerics.dtype) for shape in probes(self.graph).values())
+            arguments += map(self.runtime.tensor, zeros)
+        wanted = lowered.arguments("input", "parameter", "probe")
+        if purpose not in self._compiled:
+            self._compiled[purpose] = self.runtime.vjp(lowered.plan, tuple(wanted.values()))
+        results, gradients = self._compiled[purpose](arguments, (None,))
+        self._parameters.update(zip(lowered.states, results[1 + len(lowered.layers) :], strict=True))
+        kinds = {name: parameter.kind for name, parameter in self.graph.parameters.items()}
+        return results, {
+            name: self.runtime.unpack(kinds[name], value) if name in kinds else self.runtime.array(value)
+            for name, value in zip(wanted, gradients, strict=True)
+        }
+
+    def _inputs(self, x: Any) -> tuple[list[Any], bool]:
+        """Return the inputs as canonical tensors in the model's order, and whether they came as tensors."""
+        names = [name for name, _ in self.model.inputs]
+        if isinstance(x, Mapping):
+            if set(x) != set(names):
+                raise InputError(f"{self.model.name} takes the inputs {', '.join(names)}, not {', '.join(map(str, x))}. Use those names.")
+            values = [x[name] for name in names]
+        else:
+            values = list(x) if isinstance(x, (tuple, list)) else [x]
+        if len(values) != len(names):
+            raise InputError(f"{self.model.name} takes {len(names)} inputs ({', '.join(names)}), not {len(values)}. Pass a tuple or a dict of them.")
+        native = not any(isinstance(value, np.ndarray) for value in values) and all(map(self.runtime.is_tensor, values))
+        if native:
+            for (name, shape), value in zip(self.model.inputs, values, strict=True):
+                check_values(self.graph, name, shape, tuple(value.shape), self.runtime.dtype_of(value), (self.numerics.dtype,))
+            return values, True
+        arrays = [self._array(name, shape, value) for (name, shape), value in zip(self.model.inputs, values, strict=True)]
+        return [self.runtime.tensor(array) for array in arrays], False
+
+    def _array(self, name: str, shape: tuple[int, ...], value: Any) -> Array:
+        if not isinstance(value, np.ndarray):
+            raise InputError(
+                f"{self.model.name}: the input {name!r} must be a NumPy array or a tensor of {self.backend.info.title}, not {type(value).__name__}."
+            )
+        check_values(self.graph, name, shape, value.shape, str(value.dtype), self.numerics.accepts)
+        return value.astype(self.numerics.dtype, copy=False)
+
+    def _target(self, labels: Any, size: int, purpose: Purpose) -> Any:
+        assert purpose.loss is not None
+        shape = self.graph.shapes[self.model.outputs[0][1]]
+        array = np.asarray(self.runtime.array(labels)) if self.runtime.is_tensor(labels) else np.asarray(labels)
+        role, wanted = purpose.loss.target(shape)
+        if role == "labels":
+            return self.runtime.tensor(check_labels(self.graph, array, size, shape[0]))
+        check_values(self.graph, "target", wanted, array.shape, str(array.dtype), self.numerics.accepts)
+        return self.runtime.tensor(array.astype(self.numerics.dtype, copy=False))
+
+    def _masks(self, purpose: Purpose, size: int, step: int) -> list[Any]:
+        if not purpose.training:
+            return []
+        masked = [node for node in self.graph.nodes if node.op.masked]
+        drawn = (randomness.mask((size, *node.shape), node.op.p, "dropout", self.seed, node.name, step) for node in masked)  # type: ignore[attr-defined]
+        return [self.runtime.tensor(mask.astype(self.numerics.dtype)) for mask in drawn]
+
+    def _empty(self, lowered: Lowered, native: bool) -> tuple[list[Any], dict[str, Any]]:
+        """Return the outputs of a batch of no samples, of which the shape is all there is to know."""
+
+        def none(name: str) -> Any:
+            array = np.zeros((0, *self.graph.shapes[name]), self.numerics.dtype)
+            return self.runtime.tensor(array) if native else array
+
+        return [none(name) for _, name in self.model.outputs], {name: none(name) for name in lowered.layers}
+
+
+def find_loss(loss: str | Loss) -> Loss:
+    """Return the loss called `loss` with its defaults, or the one given."""
+    if isinstance(loss, Loss):
+        return loss
+    if loss not in LOSSES:
+        raise UnknownNameError(f"There is no loss called {loss!r}.{closest(loss, LOSSES)}")
+    return LOSSES[loss]()
+
+
+def _split(values: Sequence[Any], first: int, second: int) -> tuple[list[Any], list[Any], list[Any]]:
+    return list(values[:first]), list(values[first : first + second]), list(values[first + second :])
