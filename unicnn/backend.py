@@ -2,7 +2,8 @@
 
 A backend is a package with a descriptor (`BackendInfo`), a `runtime` module that holds a `Runtime`, and one module for each
 family of the vocabulary (conv, pool, linear, norm, activation, shape, merge, loss) with one function for each op it has,
-of the same name and signature in every backend. A function that exists is supported; what a framework refuses is
+of the same name and signature in every backend. A framework without automatic differentiation adds the gradients of
+its contractions (`conv2d_input_gradient`, …) and a module `primitive`, and leaves the rest to the core's derivatives. A function that exists is supported; what a framework refuses is
 declared beside the function with `refuses` and fails at lowering.
 """
 
@@ -14,7 +15,7 @@ import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from unicnn.errors import BackendError, UnsupportedError
@@ -108,6 +109,7 @@ class Runtime(ABC):
     def __init__(self, device: str, dtype: str) -> None:
         self.device = device
         self.dtype = dtype
+        self.table = SimpleNamespace()
 
     @abstractmethod
     def tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
@@ -145,7 +147,7 @@ class Runtime(ABC):
         """
         from unicnn.derivatives import reverse
 
-        return reverse(plan, wanted)
+        return reverse(plan, wanted, self.table)
 
     def synchronize(self) -> None:
         """Wait until everything asked for has been computed; raise what went wrong."""
@@ -172,6 +174,12 @@ class Backend:
             if callable(value) and not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
         }
 
+    def start(self, device: str, dtype: str) -> Runtime:
+        """Return a runtime for values of `dtype` on `device`."""
+        runtime = self.runtime(device, dtype)
+        runtime.table = SimpleNamespace(**self.table())
+        return runtime
+
     def lowering(self, family: str, name: str, attributes: Mapping[str, Any], context: Context, path: str) -> Callable[..., Any]:
         """Return the lowering of one layer, or raise UnsupportedError naming the layer and the reason."""
         function = self.function(family, name)
@@ -195,7 +203,8 @@ def load_backend(info: BackendInfo) -> Backend:
     """Import a backend's body, or raise BackendError with the reason and the command that repairs it."""
     try:
         runtime = importlib.import_module(f"{info.package}.runtime")
-        modules = {family: importlib.import_module(f"{info.package}.{family}") for family in FAMILIES}
+        families = [*FAMILIES, *(name for name in ("primitive",) if importlib.util.find_spec(f"{info.package}.{name}"))]
+        modules = {family: importlib.import_module(f"{info.package}.{family}") for family in families}
     except Exception as error:  # a framework may fail to import in any way it likes
         detail = f"{type(error).__name__}: {error}".splitlines()[0]
         raise BackendError(f"The backend {info.name!r} is installed but fails to import ({detail}). Repair it with: {info.install}") from error

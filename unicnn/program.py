@@ -45,7 +45,7 @@ def lower(
     check_memory(graph, chosen)
     loaded = plugins.backend(backend)
     check_device(loaded, device)
-    program = Program(graph, loaded, loaded.runtime(device, chosen.dtype), chosen)
+    program = Program(graph, loaded, loaded.start(device, chosen.dtype), chosen)
     program.load(initial_weights(graph, seed, init) if weights is None else weights)
     program.seed = seed
     return program

@@ -149,9 +149,7 @@ class TestWhereTheFullSetIsFound:
         assert (len(data), data.source) == (10, str(small_set))
 
     @pytest.mark.parametrize("source", ["auto", "full"])
-    def test_in_the_folder_of_the_environment_variable(
-        self, source: str, small_set: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_in_the_folder_of_the_environment_variable(self, source: str, small_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(fashion.FOLDER_VARIABLE, str(small_set))
         assert len(fashion_mnist(source=source)) == 20
 

@@ -89,9 +89,7 @@ def _read(path: Path, dimensions: int) -> Bytes:
             most = max(size - 4 - 4 * dimensions, 0)
             return _parse(file, path, dimensions, most, "holds")
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise DataError(
-            f"{path}: the gzip data cannot be unpacked ({error}). The file is truncated or damaged; {_AGAIN}"
-        ) from error
+        raise DataError(f"{path}: the gzip data cannot be unpacked ({error}). The file is truncated or damaged; {_AGAIN}") from error
     except OSError as error:
         raise DataError(_unreadable(path, error.strerror or str(error))) from error
 

@@ -50,9 +50,23 @@ def empty_like(x: Array, shape: tuple[int, ...] | None = None, dtype: Any = None
     xp = array_module(x)
     if x.flags.c_contiguous:
         return empty(shape, dtype, xp)
-    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    order = _memory_order(x)
     y = empty(tuple(shape[axis] for axis in order), dtype, xp)
     return y.transpose(sorted(range(x.ndim), key=order.__getitem__))
+
+
+def aligned(y: Array, x: Array) -> Array:
+    """Return ``y``, copied if its axes lie in memory in another order than those of ``x``."""
+    if _memory_order(y) == _memory_order(x):
+        return y
+    z = empty_like(x, y.shape, y.dtype)
+    z[...] = y
+    return z
+
+
+def _memory_order(x: Array) -> list[int]:
+    """Return the axes of ``x``, outermost first."""
+    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
 
 
 def _references(block: np.ndarray) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from .buffers import Array, Module, array_module, empty_like
+from .buffers import Array, Module, aligned, array_module, empty_like
 from .conv import Pair, Sides, meeting, window_count
 
 Spans = tuple[Pair, ...]
@@ -39,8 +39,8 @@ def max_pool2d_gradient(
     ``dy`` and ``y`` (N, C, OH, OW) share a float dtype with ``x`` and the result
     (N, C, H, W).
     """
-    xp = array_module(x)
     dx = empty_like(x)
+    dy, y = aligned(dy, x), aligned(y, x)
     origin = (padding[0][0], padding[1][0])
     for part in _parts(x):
         _route(dy[part], x[part], y[part], dx[part], kernel_size, stride, origin)
@@ -186,6 +186,8 @@ def _route(
     """Fill ``dx`` with ``dy``, each at the first cell of its window that equals ``y``."""
     xp = array_module(x)
     dx[...] = 0
+    overlapping = stride[0] < kernel[0] or stride[1] < kernel[1]
+    put = _add_where if overlapping else xp.copyto
     nan = xp.isnan(y)
     nan = nan if nan.any() else None
     free = xp.ones_like(y, bool)
@@ -198,7 +200,15 @@ def _route(
             hit |= nan[at] & xp.isnan(x[tap])
         hit &= free[at]
         free[at] ^= hit
-        dx[tap] += xp.where(hit, dy[at], dy.dtype.type(0))
+        put(dx[tap], dy[at], where=hit)
+
+
+def _add_where(x: Array, y: Array, *, where: Array) -> None:
+    """Add ``y`` to ``x`` at the cells where ``where`` is true."""
+    scratch = empty_like(y)
+    scratch[...] = 0
+    array_module(x).copyto(scratch, y, where=where)
+    x += scratch
 
 
 def _spread(

@@ -1,0 +1,19 @@
+"""NumPy as a backend of unicnn, and CuPy as its twin on a GPU. This descriptor imports nothing heavy."""
+
+from unicnn.backend import BackendInfo
+from unicnn.devices import cuda_or_cpu
+from unicnn.hookspecs import hookimpl
+
+
+@hookimpl
+def unicnn_backend() -> BackendInfo:
+    """Describe the backend."""
+    return BackendInfo(
+        name="numpy",
+        title="NumPy",
+        package="unicnn_numpy",
+        framework="numpy",
+        distributions=("numpy",),
+        install="pip install numpy scipy",
+        devices=cuda_or_cpu("cupy"),
+    )
