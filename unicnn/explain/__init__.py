@@ -33,7 +33,7 @@ def explain(op: str) -> Explanation:
         raise UnknownNameError(f"{op!r} may mean {_either(found)}. Ask for one of them.")
     near = difflib.get_close_matches(_plain(op), _ops_by_name(), n=5, cutoff=0.7)
     # Several names of one op may be close; each op is offered once, the closest first.
-    ops = tuple(dict.fromkeys(found for name in near for found in _ops_by_name()[name]))
+    ops = tuple(dict.fromkeys(candidate for name in near for candidate in _ops_by_name()[name]))
     hint = f"Did you mean {_either(ops)}?" if ops else f"There are {', '.join(topics())}."
     raise UnknownNameError(f"No op of any framework is known as {op!r}. {hint}")
 

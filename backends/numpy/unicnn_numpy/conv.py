@@ -24,10 +24,16 @@ Sides = tuple[Pair, Pair]
 
 # The column matrix of one tile.  Small enough to stay in the last level cache,
 # large enough that waking the threads of the BLAS is paid for.
-_TILE_BYTES = 1 << 23
+_TILE_BYTES = 1 << 22
 # The column matrix of one output pixel of a whole batch: beyond it, no slab
 # holds more than one image.
 _PIXEL_BYTES = 1 << 25
+
+
+# OpenBLAS spreads a product over threads from this many multiplications on, and
+# for one only a few times that size the threads take longer to wake than it takes.
+_ONE_THREAD = 1 << 18
+_FEW_PIECES = 16
 
 
 class _Geometry(NamedTuple):
@@ -273,9 +279,19 @@ def _correlate(
     w = weight.reshape(groups, weight.shape[0] // groups, -1)
     for tile, columns in _columns(slab, y.shape[1:3], geometry):
         target = _matrix(y, tile, groups)
-        xp.matmul(w, columns, out=target)
+        _multiply(w, columns, target)
         if bias is not None:
             target += bias.reshape(groups, -1, 1)
+
+
+def _multiply(a: Array, b: Array, y: Array) -> None:
+    """Fill ``y`` (G, M, N) with the products of ``a`` (G, M, K) and ``b`` (G, K, N)."""
+    xp = array_module(a)
+    pieces = -(-a[0].size * b.shape[2] // _ONE_THREAD)
+    step = -(-b.shape[2] // pieces) if pieces <= _FEW_PIECES else b.shape[2]
+    for start in range(0, b.shape[2], step):
+        part = slice(start, start + step)
+        xp.matmul(a, b[:, :, part], out=y[:, :, part])
 
 
 def _correlate_channels(

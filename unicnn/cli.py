@@ -1,0 +1,242 @@
+"""The command line. Imports what a command needs when the command runs, so that help and reports are instant."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unicnn.errors import InputError, UnicnnError
+
+app = typer.Typer(
+    help="A convolutional network described once, run on NumPy, PyTorch, TensorFlow and MXNet, and compared.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A network of the zoo (lenet), a .toml or .json file, or file.py:name.")]
+JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE, or to standard output if it is '-'.")]
+
+
+@app.command()
+def backends(json_to: JsonOption = None) -> None:
+    """Show which backends are installed, their versions and devices, and how to repair those that are not usable."""
+    from unicnn import plugins
+    from unicnn.advice import notes
+
+    found = plugins.discover()
+    if json_to is not None:
+        rows = [
+            {
+                "name": item.name,
+                "installed": item.usable,
+                "version": None if item.info is None or not item.usable else item.info.version(),
+                "devices": list(item.info.devices()) if item.info is not None and item.usable else [],
+                "plugin": item.distribution,
+                "reason": item.problem,
+                "repair": item.repair,
+            }
+            for item in found
+        ]
+        _write(json_to, json.dumps({"backends": rows, "notes": notes()}, indent=2))
+        return
+    console = _console()
+    table = _table("backend", "framework", "version", "devices", "plugin")
+    for item in found:
+        title = item.info.title if item.info else ""
+        if item.usable and item.info is not None:
+            table.add_row(f"[green]{item.name}[/]", title, item.info.version(), ", ".join(item.info.devices()), item.distribution)
+        else:
+            table.add_row(f"[red]{item.name}[/]", title, "-", "-", item.distribution)
+    console.print(table)
+    for item in found:
+        if not item.usable:
+            console.print(f"[red]{item.name}[/] cannot be used: {item.problem}. To repair: [bold]{item.repair}[/]")
+    if not found:
+        console.print("No backend is installed. Install one: [bold]pip install unicnn-numpy[/]")
+    for note in notes():
+        console.print(f"[yellow]note:[/] {note}")
+
+
+@app.command()
+def show(model: ModelArgument, json_to: JsonOption = None) -> None:
+    """Show a network's layers: output shapes, parameters and multiply-adds."""
+    from unicnn.graph import infer
+    from unicnn.ops.fields import by
+    from unicnn.sources import find_model
+
+    graph = infer(find_model(model))
+    if json_to is not None:
+        _write(json_to, json.dumps(_graph_json(graph), indent=2))
+        return
+    console = _console()
+    table = _table("layer", "op", "inputs", "output", "parameters", "multiply-adds", right=2)
+    previous = graph.model.inputs[0][0]
+    for name, shape in graph.model.inputs:
+        table.add_row(name, "Input", "", by(shape), "", "")
+    for node in graph.nodes:
+        inputs = "" if node.inputs == (previous,) else ", ".join(node.inputs)
+        learned = sum(parameter.size for parameter in node.parameters.values() if parameter.trainable)
+        table.add_row(node.name, str(node.op), inputs, by(node.shape), f"{learned:,}" if learned else "", f"{node.multiply_adds:,}" if node.multiply_adds else "")
+        previous = node.name
+    console.print(table)
+    console.print(f"[bold]{graph.model.name}[/]: {graph.size:,} parameters, {graph.multiply_adds:,} multiply-adds a sample")
+
+
+def _graph_json(graph: Any) -> dict[str, Any]:
+    return {
+        "model": graph.model.name,
+        "inputs": {name: list(shape) for name, shape in graph.model.inputs},
+        "layers": [
+            {
+                "path": node.name,
+                "op": type(node.op).__name__,
+                "fields": node.op.written(),
+                "inputs": list(node.inputs),
+                "shape": list(node.shape),
+                "parameters": {key: list(value.shape) for key, value in node.parameters.items()},
+                "multiply_adds": node.multiply_adds,
+            }
+            for node in graph.nodes
+        ],
+        "parameters": graph.size,
+        "multiply_adds": graph.multiply_adds,
+    }
+
+
+@app.command()
+def compare(
+    model: ModelArgument,
+    backends: Annotated[str | None, typer.Option(metavar="A,B,…", help="The backends to compare; all that are usable by default.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    numerics: Annotated[str, typer.Option(help="native (float32) or float64.")] = "native",
+    data: Annotated[str, typer.Option(help="fashion-mnist, random, or auto: the images if they fit the input.")] = "auto",
+    batch: Annotated[int, typer.Option(metavar="N", help="How many samples.")] = 16,
+    gradients: Annotated[bool, typer.Option("--gradients", help="Compare the backward pass too.")] = False,
+    mode: Annotated[str, typer.Option(help="inference or training.")] = "inference",
+    seed: Annotated[int, typer.Option(help="Draws the initial weights.")] = 0,
+    init: Annotated[str, typer.Option(help="The preset of initialisers: torch, keras or gluon.")] = "torch",
+    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Use the weights of a safetensors file instead.")] = None,
+    json_to: JsonOption = None,
+) -> None:
+    """Run a network on several backends with the same weights, and judge every layer. Exits 0 if they agree, 1 if not, 2 on bad input."""
+    from unicnn.comparison import compare as run
+    from unicnn.comparison.report import show as show_comparison
+    from unicnn.files import load_weights
+    from unicnn.sources import find_model, sample
+
+    described = find_model(model)
+    x, labels, what = sample(described, data, batch, seed)
+    names = None if backends is None else [name.strip() for name in backends.split(",") if name.strip()]
+    loaded = None if weights is None else load_weights(weights)
+    console = _console()
+    with _status(f"comparing {described.name} on {batch} {what}") as progress:
+        result = run(
+            described, x, labels if gradients else None, names, device=device, numerics=numerics,
+            seed=seed, init=init, weights=loaded, mode=mode, progress=progress,
+        )  # fmt: skip
+    if json_to is not None:
+        _write(json_to, result.to_json())
+    if json_to != "-":
+        console.print(f"{described.name} on {batch} {what}")
+        show_comparison(result, console)
+    raise typer.Exit(0 if result.verdict == "agree" else 1)
+
+
+@app.command()
+def explain(op: Annotated[str, typer.Argument(metavar="OP", help="An op by any framework's name: Conv2d, Dense, Pooling …")], json_to: JsonOption = None) -> None:
+    """Explain an op: what it means, and its name, defaults and traps in every framework."""
+    import dataclasses
+
+    from rich.padding import Padding
+
+    from unicnn.explain import explain as look_up
+
+    found = look_up(op)
+    if json_to is not None:
+        _write(json_to, json.dumps(dataclasses.asdict(found), indent=2))
+        return
+    console = _console()
+    console.print(f"[bold]{found.call}[/]", highlight=False)
+    console.print(found.meaning, highlight=False)
+    console.print(Padding(found.formula, (1, 2)), highlight=False, markup=False)
+    table = _table("framework", "name and defaults")
+    for row in found.rows:
+        table.add_row(row.framework.title, row.call or f"[dim]none:[/] {row.instead}")
+    console.print(table)
+    for row in found.rows:
+        for trap in row.traps:
+            seen = f" [dim](verified on {trap.verified_on})[/]" if trap.verified_on else f" [dim]({trap.source})[/]"
+            console.print(f"[yellow]{row.framework.title}:[/] {trap.text}{seen}", highlight=False)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    # A pipe has no width of its own, and a table must not be cut for want of one.
+    return Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=False)
+
+
+def _table(*columns: str, right: int = 0) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place >= len(columns) - right else "left")
+    return table
+
+
+class _status:  # noqa: N801 - used like a function
+    """Show what is being done on a terminal's standard error, and nothing where there is no terminal."""
+
+    def __init__(self, title: str) -> None:
+        from rich.console import Console
+
+        self.title, self.console = title, Console(stderr=True)
+        self.shown = self.console.status(title) if sys.stderr.isatty() else None
+
+    def __enter__(self) -> Any:
+        if self.shown is not None:
+            self.shown.start()
+        return self.tell
+
+    def tell(self, what: str) -> None:
+        """Show `what` beside the title."""
+        if self.shown is not None:
+            self.shown.update(f"{self.title}: {what}")
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown is not None:
+            self.shown.stop()
+
+
+def _write(target: str, text: str) -> None:
+    if target == "-":
+        typer.echo(text)
+        return
+    try:
+        Path(target).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror}). Choose another file.") from None
+
+
+def main() -> None:
+    """Run the command line; an error that unicnn explains is one paragraph on standard error and exit code 2."""
+    try:
+        app()
+    except UnicnnError as error:
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("Interrupted.", err=True)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()
