@@ -16,7 +16,7 @@ _OPS = (
     "MaxPool2d", "Mul", "Pad", "ReLU", "ReLU6", "Reshape", "SiLU", "Sigmoid", "Softmax", "SquaredError", "Tanh", "Transpose",
 )  # fmt: skip
 _HOMES = dict.fromkeys(_OPS, "ops") | {
-    "Input": "symbolic",
+    "Input": "ops",
     "Model": "model",
     "Sequential": "model",
     "infer": "graph",
@@ -80,8 +80,8 @@ if TYPE_CHECKING:
         Tanh,
         Transpose,
     )
+    from unicnn.ops.symbolic import Input
     from unicnn.program import Program, lower
-    from unicnn.symbolic import Input
 
 __all__ = [*sorted(_HOMES), "datasets", "errors", "ops", "zoo"]  # pyright: ignore[reportUnsupportedDunderAll]
 

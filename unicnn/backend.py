@@ -207,5 +207,7 @@ def load_backend(info: BackendInfo) -> Backend:
         modules = {family: importlib.import_module(f"{info.package}.{family}") for family in families}
     except Exception as error:  # a framework may fail to import in any way it likes
         detail = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise BackendError(f"The backend {info.name!r} is installed but fails to import ({detail}). Repair it with: {info.install}") from error
+        raise BackendError(
+            f"The backend {info.name!r} is installed but fails to import ({detail}). Repair it with: {info.install}"
+        ) from error
     return Backend(info, modules, runtime.Runtime)

@@ -37,7 +37,9 @@ def batch_size(graph: Graph, values: Sequence[Any], training: bool) -> int:
     """Return the number of samples, the same in all inputs; raise InputError if batch norm has one value a channel to train on."""
     sizes = {int(value.shape[0]) for value in values}
     if len(sizes) > 1:
-        raise InputError(f"{graph.model.name}: the inputs have batches of {', '.join(map(str, sorted(sizes)))} samples. Pass the same number for each.")
+        raise InputError(
+            f"{graph.model.name}: the inputs have batches of {', '.join(map(str, sorted(sizes)))} samples. Pass the same number for each."
+        )
     size = sizes.pop()
     if training:
         for node in graph.nodes:
@@ -59,7 +61,9 @@ def check_labels(graph: Graph, labels: Array, size: int, classes: int) -> Array:
         raise InputError(f"{model}: the labels are {labels.dtype}, but must be whole numbers from 0 to {classes - 1}.")
     if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and (labels == np.rint(labels)).all()):
         place = int(np.flatnonzero(~(labels == np.rint(labels)) | ~np.isfinite(labels))[0])
-        raise InputError(f"{model}: label {place} is {labels[place]}, but labels must be whole numbers from 0 to {classes - 1}. Check the data.")
+        raise InputError(
+            f"{model}: label {place} is {labels[place]}, but labels must be whole numbers from 0 to {classes - 1}. Check the data."
+        )
     bad = np.flatnonzero((labels < 0) | (labels >= classes))
     if bad.size:
         raise InputError(
@@ -75,12 +79,16 @@ def check_weights(graph: Graph, weights: Mapping[str, Array], dtype: str) -> dic
     if extra := [name for name in weights if name not in wanted]:
         raise InputError(f"{model}: the weights hold {extra[0]!r}, which the network does not have.{closest(extra[0], wanted)}")
     if missing := [name for name in wanted if name not in weights]:
-        raise InputError(f"{model}: the weights lack {missing[0]!r} and {len(missing) - 1} more of {len(wanted)}. Load weights of this network.")
+        raise InputError(
+            f"{model}: the weights lack {missing[0]!r} and {len(missing) - 1} more of {len(wanted)}. Load weights of this network."
+        )
     arrays = {}
     for name, parameter in wanted.items():
         array = np.asarray(weights[name])
         if array.shape != parameter.shape:
-            raise InputError(f"{model}: the weight {name!r} has shape {array.shape}, but the network needs {parameter.shape}, in that order of axes.")
+            raise InputError(
+                f"{model}: the weight {name!r} has shape {array.shape}, but the network needs {parameter.shape}, in that order of axes."
+            )
         if str(array.dtype) not in ("float32", dtype):
             raise InputError(f"{model}: the weight {name!r} is {array.dtype}, but must be {dtype}. Convert it with .astype(np.{dtype}).")
         arrays[name] = array.astype(dtype, copy=False)

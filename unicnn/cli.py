@@ -19,7 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A network of the zoo (lenet), a .toml or .json file, or file.py:name.")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A network of the zoo (lenet), a .toml or .json file, or file.py:name.")
+]
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE, or to standard output if it is '-'.")]
 
 
@@ -82,7 +84,14 @@ def show(model: ModelArgument, json_to: JsonOption = None) -> None:
     for node in graph.nodes:
         inputs = "" if node.inputs == (previous,) else ", ".join(node.inputs)
         learned = sum(parameter.size for parameter in node.parameters.values() if parameter.trainable)
-        table.add_row(node.name, str(node.op), inputs, by(node.shape), f"{learned:,}" if learned else "", f"{node.multiply_adds:,}" if node.multiply_adds else "")
+        table.add_row(
+            node.name,
+            str(node.op),
+            inputs,
+            by(node.shape),
+            f"{learned:,}" if learned else "",
+            f"{node.multiply_adds:,}" if node.multiply_adds else "",
+        )
         previous = node.name
     console.print(table)
     console.print(f"[bold]{graph.model.name}[/]: {graph.size:,} parameters, {graph.multiply_adds:,} multiply-adds a sample")
@@ -149,7 +158,10 @@ def compare(
 
 
 @app.command()
-def explain(op: Annotated[str, typer.Argument(metavar="OP", help="An op by any framework's name: Conv2d, Dense, Pooling …")], json_to: JsonOption = None) -> None:
+def explain(
+    op: Annotated[str, typer.Argument(metavar="OP", help="An op by any framework's name: Conv2d, Dense, Pooling …")],
+    json_to: JsonOption = None,
+) -> None:
     """Explain an op: what it means, and its name, defaults and traps in every framework."""
     import dataclasses
 

@@ -344,5 +344,3 @@ def _step_back(step: Step, dy: Value, slots: list[Value], gradients: dict[int, V
         if operand in live and thunk is not None:
             gradient = thunk()
             gradients[operand] = gradients[operand] + gradient if operand in gradients else gradient  # type: ignore[index]
-
-

@@ -155,7 +155,7 @@ def _outputs(document: Mapping[str, Any], where: str, aliases: Mapping[str, str]
 def _read_layer(table: Any, where: str, previous: str | None, counts: Counter[str]) -> list[Layer]:
     """Return the layers that one table stands for."""
     if not isinstance(table, Mapping) or "op" not in table:
-        raise DescriptionError(f"{where}: must be a table with an op, such as {{op = \"ReLU\"}}, not {table!r}.")
+        raise DescriptionError(f'{where}: must be a table with an op, such as {{op = "ReLU"}}, not {table!r}.')
     try:
         cls = lookup(_string(table["op"], where, "op"))
     except DescriptionError as error:
@@ -163,7 +163,9 @@ def _read_layer(table: Any, where: str, previous: str | None, counts: Counter[st
     fields = {key: value for key, value in table.items() if key not in ("op", "name", "inputs")}
     known = {item for item in cls.__dataclass_fields__}  # type: ignore[attr-defined]
     if unknown := sorted(set(fields) - known):
-        raise DescriptionError(f"{where}.{unknown[0]}: {cls.__name__} has no such field.{closest(unknown[0], known | {'name', 'inputs', 'op'})}")
+        raise DescriptionError(
+            f"{where}.{unknown[0]}: {cls.__name__} has no such field.{closest(unknown[0], known | {'name', 'inputs', 'op'})}"
+        )
     label = _string(table["name"], where, "name") if "name" in table else None
     inputs = table.get("inputs", [previous] if previous else None)
     if not is_sequence(inputs) or not inputs or not all(isinstance(item, str) for item in inputs):

@@ -81,7 +81,9 @@ class _Builder:
         assert self.purpose.loss is not None
         names = [source for _, source in self.graph.model.outputs]
         if len(names) != 1:
-            raise ShapeError(f"{self.graph.model.name} has {len(names)} outputs, and a loss takes one. Make a model with the output to train on.")
+            raise ShapeError(
+                f"{self.graph.model.name} has {len(names)} outputs, and a loss takes one. Make a model with the output to train on."
+            )
         shape = self.graph.shapes[names[0]]
         try:
             self.purpose.loss.target(shape)
@@ -109,8 +111,14 @@ class _Builder:
         target = self.places["", "target"]
         if loss.target(self.graph.shapes[name])[0] == "values":
             target = self._enter(target)
-        function = self._lowering(loss, loss.attributes(self.graph.shapes[name]), (self.graph.shapes[name],), f"{self.graph.model.name} ({loss})")
-        return {"loss": self._step(loss.lowering(), function, loss.attributes(self.graph.shapes[name]), [self._read(name, "loss", 0), target])[0]}
+        function = self._lowering(
+            loss, loss.attributes(self.graph.shapes[name]), (self.graph.shapes[name],), f"{self.graph.model.name} ({loss})"
+        )
+        return {
+            "loss": self._step(loss.lowering(), function, loss.attributes(self.graph.shapes[name]), [self._read(name, "loss", 0), target])[
+                0
+            ]
+        }
 
     def _node(self, node: Node, states: dict[str, int]) -> None:
         operands: list[int | None] = [self._read(source, node.name, place) for place, source in enumerate(node.inputs)]
@@ -134,7 +142,9 @@ class _Builder:
         context = Context(self.runtime.device, self.numerics.dtype, self.purpose.training, self.purpose.gradients, shapes)
         return self.numerics.wrap(self.backend.lowering(family(type(op)), op.lowering(), attributes, context, path))
 
-    def _step(self, op: str, function: Callable[..., Any], attributes: dict[str, Any], operands: list[int | None], results: int = 1) -> tuple[int, ...]:
+    def _step(
+        self, op: str, function: Callable[..., Any], attributes: dict[str, Any], operands: list[int | None], results: int = 1
+    ) -> tuple[int, ...]:
         slots = tuple(range(self.slots, self.slots + results))
         self.slots += results
         self.steps.append(Step(op, function, attributes, tuple(operands), slots))

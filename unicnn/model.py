@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from unicnn.errors import DescriptionError, closest
 from unicnn.ops.base import Activated, Op, Shape
-from unicnn.symbolic import Symbol, input_shape
+from unicnn.ops.symbolic import Symbol, input_shape
 
 Joined: TypeAlias = "Symbol | Sequence[Symbol] | Mapping[str, Symbol]"
 
@@ -48,12 +48,12 @@ class Model:
                 f"{name}: an output depends on {missing[0]}, which is not among the model's inputs. Pass every Input that is used."
             )
         layers = tuple(
-            Layer(names[value], value.op, tuple(names[source] for source in value.inputs))
-            for value in symbols
-            if value.op is not None
+            Layer(names[value], value.op, tuple(names[source] for source in value.inputs)) for value in symbols if value.op is not None
         )
         keyed = outputs.items() if isinstance(outputs, Mapping) else ((None, value) for value in _flat(outputs))
-        self._set(name, tuple((key, value.shape) for value, key in sources.items()), layers, tuple((key, names[value]) for key, value in keyed))
+        self._set(
+            name, tuple((key, value.shape) for value, key in sources.items()), layers, tuple((key, names[value]) for key, value in keyed)
+        )
 
     @classmethod
     def of(
@@ -76,7 +76,9 @@ class Model:
         model._set(name, sources, _in_order(name, sources, given), tuple(outputs))
         return model
 
-    def _set(self, name: str, inputs: tuple[tuple[str, Shape], ...], layers: tuple[Layer, ...], outputs: tuple[tuple[str | None, str], ...]) -> None:
+    def _set(
+        self, name: str, inputs: tuple[tuple[str, Shape], ...], layers: tuple[Layer, ...], outputs: tuple[tuple[str | None, str], ...]
+    ) -> None:
         _check_names(name, [key for key, _ in inputs] + [layer.name for layer in layers])
         values = {key for key, _ in inputs} | {layer.name for layer in layers}
         for _, source in outputs:

@@ -53,7 +53,9 @@ def _windows(size: tuple[int, ...], kernel: tuple[int, ...], stride: Pair, dilat
     return rows, cols
 
 
-def conv2d_input_gradient(dy: Array, weight: Array, *, input_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int) -> Array:
+def conv2d_input_gradient(
+    dy: Array, weight: Array, *, input_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int
+) -> Array:
     """Return the adjoint of conv2d in its input: every output adds its multiple of the kernel."""
     (top, bottom), (left, right) = padding
     padded = np.zeros((dy.shape[0], weight.shape[1] * groups, input_size[0] + top + bottom, input_size[1] + left + right))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import pluggy
 
@@ -61,7 +61,9 @@ def _checked(info: BackendInfo, distribution: str) -> Found:
     """Return the plugin with what is missing for it to work, as far as can be told without importing the framework."""
     if info.python is not None and sys.version_info[:2] > info.python:
         highest, here = ".".join(map(str, info.python)), ".".join(map(str, sys.version_info[:2]))
-        return Found(info.name, distribution, info, f"{info.title} does not exist for Python {here}, the last is {highest}", f"use Python {highest}")
+        return Found(
+            info.name, distribution, info, f"{info.title} does not exist for Python {here}, the last is {highest}", f"use Python {highest}"
+        )
     try:
         version = info.version()
     except (ImportError, ValueError):
@@ -100,7 +102,7 @@ def descriptor(name: str) -> Found:
     return item
 
 
-@lru_cache(maxsize=None)
+@cache
 def backend(name: str) -> Backend:
     """Return the backend called `name`, importing its framework now."""
     info = descriptor(name).info

@@ -18,7 +18,8 @@ from unicnn.graph import Graph, infer
 from unicnn.initializers import Rules, initial_weights
 from unicnn.lowering import Lowered, Purpose, build, probes
 from unicnn.model import Model
-from unicnn.numerics import Numerics, numerics as find_numerics
+from unicnn.numerics import Numerics
+from unicnn.numerics import numerics as find_numerics
 from unicnn.ops.loss import LOSSES, Loss
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -114,6 +115,10 @@ class Program:
     def __call__(self, x: Any, *, mode: str = "inference", step: int = 0) -> Any:
         """Return the outputs for a batch `x` of shape (N, *input_shape)."""
         heads, _ = self._forward(x, Purpose(training=check_mode(mode)), step)
+        return self._arranged(heads)
+
+    def _arranged(self, heads: list[Any]) -> Any:
+        """Return the outputs as the model arranges them: one, a tuple or a dict."""
         if len(self.model.outputs) == 1 and self.model.outputs[0][0] is None:
             return heads[0]
         keys = [key for key, _ in self.model.outputs]
@@ -133,15 +138,24 @@ class Program:
         of the function that `mode` computes; a training step wants mode="training".
         """
         purpose = Purpose(training=check_mode(mode), loss=find_loss(loss), gradients=True)
-        results, gradients = self._backward(x, labels, purpose, step)
+        results, gradients = self._backward(x, labels, None, purpose, step)
         return float(self.runtime.array(results[0])), gradients
 
-    def trace(
-        self, x: Any, labels: Any, loss: str | Loss = "cross_entropy", *, mode: str = "inference", step: int = 0
-    ) -> Trace:
+    def vjp(self, x: Any, cotangents: Any, *, mode: str = "inference", step: int = 0) -> tuple[Any, dict[str, Array]]:
+        """Return the outputs, and the gradients of sum(output * cotangent) by parameters and inputs, as NumPy arrays.
+
+        `cotangents` is an array of the output's shape, or for several outputs a sequence or dict like them.
+        """
+        purpose = Purpose(training=check_mode(mode), gradients=True)
+        given = list(cotangents.values()) if isinstance(cotangents, Mapping) else cotangents
+        given = list(given) if isinstance(given, (tuple, list)) else [given]
+        results, gradients = self._backward(x, None, given, purpose, step)
+        return self._arranged([self.runtime.array(result) for result in results[: len(self.model.outputs)]]), gradients
+
+    def trace(self, x: Any, labels: Any, loss: str | Loss = "cross_entropy", *, mode: str = "inference", step: int = 0) -> Trace:
         """Return everything one forward and backward pass computed, for a comparison."""
         purpose = Purpose(training=check_mode(mode), loss=find_loss(loss), gradients=True, every=True, probes=True)
-        results, gradients = self._backward(x, labels, purpose, step)
+        results, gradients = self._backward(x, labels, None, purpose, step)
         names = self._plan(purpose).layers
         arrays = [self.runtime.array(result) for result in results[: 1 + len(names)]]
         incoming = {name: gradients.pop(name) for name in probes(self.graph)}
@@ -180,21 +194,26 @@ class Program:
             heads, layers = ([self.runtime.array(value) for value in part] for part in (heads, layers))
         return heads, dict(zip(lowered.layers, layers, strict=True))
 
-    def _backward(self, x: Any, labels: Any, purpose: Purpose, step: int) -> tuple[Sequence[Any], dict[str, Array]]:
+    def _backward(
+        self, x: Any, labels: Any, cotangents: list[Any] | None, purpose: Purpose, step: int
+    ) -> tuple[Sequence[Any], dict[str, Array]]:
         lowered = self._plan(purpose)
         values, _ = self._inputs(x)
         size = batch_size(self.graph, values, purpose.training)
         if size == 0:
             raise InputError(f"{self.model.name}: the loss of an empty batch is undefined. Pass at least one sample.")
-        arguments = [*values, *self._parameters.values(), *self._masks(purpose, size, step), self._target(labels, size, purpose)]
+        arguments = [*values, *self._parameters.values(), *self._masks(purpose, size, step)]
+        if purpose.loss is not None:
+            arguments.append(self._target(labels, size, purpose.loss))
         if purpose.probes:
             zeros = (np.zeros((size, *shape), self.numerics.dtype) for shape in probes(self.graph).values())
             arguments += map(self.runtime.tensor, zeros)
         wanted = lowered.arguments("input", "parameter", "probe")
         if purpose not in self._compiled:
             self._compiled[purpose] = self.runtime.vjp(lowered.plan, tuple(wanted.values()))
-        results, gradients = self._compiled[purpose](arguments, (None,))
-        self._parameters.update(zip(lowered.states, results[1 + len(lowered.layers) :], strict=True))
+        seeds = (None,) if cotangents is None else self._cotangents(cotangents, size)
+        results, gradients = self._compiled[purpose](arguments, seeds)
+        self._parameters.update(zip(lowered.states, results[len(lowered.heads) + len(lowered.layers) :], strict=True))
         kinds = {name: parameter.kind for name, parameter in self.graph.parameters.items()}
         return results, {
             name: self.runtime.unpack(kinds[name], value) if name in kinds else self.runtime.array(value)
@@ -211,7 +230,9 @@ class Program:
         else:
             values = list(x) if isinstance(x, (tuple, list)) else [x]
         if len(values) != len(names):
-            raise InputError(f"{self.model.name} takes {len(names)} inputs ({', '.join(names)}), not {len(values)}. Pass a tuple or a dict of them.")
+            raise InputError(
+                f"{self.model.name} takes {len(names)} inputs ({', '.join(names)}), not {len(values)}. Pass a tuple or a dict of them."
+            )
         native = not any(isinstance(value, np.ndarray) for value in values) and all(map(self.runtime.is_tensor, values))
         if native:
             for (name, shape), value in zip(self.model.inputs, values, strict=True):
@@ -228,11 +249,19 @@ class Program:
         check_values(self.graph, name, shape, value.shape, str(value.dtype), self.numerics.accepts)
         return value.astype(self.numerics.dtype, copy=False)
 
-    def _target(self, labels: Any, size: int, purpose: Purpose) -> Any:
-        assert purpose.loss is not None
+    def _cotangents(self, cotangents: list[Any], size: int) -> tuple[Any, ...]:
+        shapes = [self.graph.shapes[name] for _, name in self.model.outputs]
+        if len(cotangents) != len(shapes) or any(
+            np.shape(value) != (size, *shape) for value, shape in zip(cotangents, shapes, strict=False)
+        ):
+            wanted = " and ".join(str((size, *shape)) for shape in shapes)
+            raise InputError(f"{self.model.name}: the cotangents must have the shapes of the outputs, {wanted}. Pass one for each output.")
+        return tuple(self.runtime.tensor(np.asarray(value).astype(self.numerics.dtype)) for value in cotangents)
+
+    def _target(self, labels: Any, size: int, loss: Loss) -> Any:
         shape = self.graph.shapes[self.model.outputs[0][1]]
         array = np.asarray(self.runtime.array(labels)) if self.runtime.is_tensor(labels) else np.asarray(labels)
-        role, wanted = purpose.loss.target(shape)
+        role, wanted = loss.target(shape)
         if role == "labels":
             return self.runtime.tensor(check_labels(self.graph, array, size, shape[0]))
         check_values(self.graph, "target", wanted, array.shape, str(array.dtype), self.numerics.accepts)

@@ -23,7 +23,7 @@ from unicnn.ops import (
     Op,
     ReLU,
 )
-from unicnn.symbolic import Input, Symbol
+from unicnn.ops.symbolic import Input, Symbol
 
 
 def lenet() -> Model:

@@ -174,7 +174,9 @@ def _rows(graph: Graph, judged: Mapping[str, Judged]) -> Iterable[Row]:
 
 def _pairs(model: Model, outputs: Mapping[str, Mapping[str, Array]]) -> Iterable[Pair]:
     for one, two in itertools.combinations(outputs, 2):
-        a, b = (np.concatenate([outputs[name][source].ravel() for _, source in model.outputs if source in outputs[name]]) for name in (one, two))
+        a, b = (
+            np.concatenate([outputs[name][source].ravel() for _, source in model.outputs if source in outputs[name]]) for name in (one, two)
+        )
         with np.errstate(invalid="ignore"):
             largest = float(np.nan_to_num(np.abs(a.astype(np.float64) - b), nan=np.inf).max(initial=0))
         yield Pair(one, two, largest, float((a != b).mean()) if a.size else 0.0)

@@ -119,7 +119,9 @@ class Comparison:
             "absent": [{"name": item.name, "reason": item.reason, "repair": item.repair} for item in self.absent],
             "layers": [row.to_dict() for row in self.layers],
             "gradients": [row.to_dict() for row in self.gradients],
-            "pairs": [{"backends": [pair.first, pair.second], "largest": _plain(pair.largest), "differs": pair.differs} for pair in self.pairs],
+            "pairs": [
+                {"backends": [pair.first, pair.second], "largest": _plain(pair.largest), "differs": pair.differs} for pair in self.pairs
+            ],
         }
 
     def to_json(self) -> str:

@@ -34,15 +34,15 @@ def forward(op: str, operands: Sequence[Array | None], attributes: Mapping[str, 
         return _widened(getattr(TABLE, op)(*balls, **attributes))
 
 
-def gradients(op: str, operands: Sequence[Array | None], dy: Array, attributes: Mapping[str, Any], dtype: str = "float32") -> list[Ball | None]:
+def gradients(
+    op: str, operands: Sequence[Array | None], dy: Array, attributes: Mapping[str, Any], dtype: str = "float32"
+) -> list[Ball | None]:
     """Return, for each operand, its gradient for `dy` and how far a correct one may be from it; None where there is none."""
     balls = _operands(op, operands, precision(dtype))
     with np.errstate(all="ignore"):
         y = getattr(TABLE, op)(*balls, **attributes)
         thunks = RULES[op](TABLE, exact(dy, precision(dtype)), y, *balls, **attributes)
-        return [
-            None if thunk is None or operand is None else _widened(thunk()) for thunk, operand in zip(thunks, balls, strict=True)
-        ]
+        return [None if thunk is None or operand is None else _widened(thunk()) for thunk, operand in zip(thunks, balls, strict=True)]
 
 
 def _operands(op: str, operands: Sequence[Array | None], precision: Precision) -> list[Any]:

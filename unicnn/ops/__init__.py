@@ -22,10 +22,11 @@ from unicnn.ops.merge import Add, Concat, Mul
 from unicnn.ops.norm import BatchNorm2d, Dropout, LayerNorm
 from unicnn.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from unicnn.ops.shape import Flatten, Identity, Pad, Reshape, Transpose
+from unicnn.ops.symbolic import Input, Symbol
 
 __all__ = [
     "ELU", "GELU", "LOSSES", "VOCABULARY", "AdaptiveAvgPool2d", "Add", "AvgPool2d", "BatchNorm2d", "Concat", "Conv2d",
-    "ConvTranspose2d", "CrossEntropy", "Dropout", "Flatten", "Hardsigmoid", "Hardswish", "Identity", "LayerNorm",
+    "ConvTranspose2d", "CrossEntropy", "Dropout", "Flatten", "Hardsigmoid", "Hardswish", "Identity", "Input", "LayerNorm",
     "LeakyReLU", "Linear", "LogSoftmax", "Loss", "MaxPool2d", "Mul", "Op", "Pad", "Parameter", "ReLU", "ReLU6",
-    "Reshape", "Shape", "SiLU", "Sigmoid", "Softmax", "SquaredError", "Tanh", "Transpose",
+    "Reshape", "Shape", "SiLU", "Sigmoid", "Softmax", "SquaredError", "Symbol", "Tanh", "Transpose",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from unicnn.errors import DescriptionError, closest
 from unicnn.ops.fields import brief, choice, field, optional, shortest
-from unicnn.symbolic import Symbol, apply
+from unicnn.ops.symbolic import Symbol, apply
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -64,9 +64,7 @@ class Op(ABC):
             try:
                 value = item.metadata["check"](getattr(self, item.name))
             except ValueError as error:
-                raise DescriptionError(
-                    f"{type(self).__name__}: {item.name} {error}, not {getattr(self, item.name)!r}."
-                ) from None
+                raise DescriptionError(f"{type(self).__name__}: {item.name} {error}, not {getattr(self, item.name)!r}.") from None
             object.__setattr__(self, item.name, value)
 
     masked: ClassVar[bool] = False
@@ -127,7 +125,20 @@ class Op(ABC):
         return f"{type(self).__name__} {', '.join(parts)}".strip()
 
 
-ACTIVATIONS = ("relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu", "hardswish", "hardsigmoid", "softmax", "log_softmax")
+ACTIVATIONS = (
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "gelu",
+    "hardswish",
+    "hardsigmoid",
+    "softmax",
+    "log_softmax",
+)
 
 
 @dataclass(frozen=True, repr=False)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from unicnn.ops.base import Activated, Misfit, Parameter, Shape, need_image, op
-from unicnn.ops.fields import NO_PADDING, Pair, Sides, by, field, flag, integer, pair, padding, sides
+from unicnn.ops.fields import NO_PADDING, Pair, Sides, by, field, flag, integer, padding, pair, sides
 
 
 def same_upper(size: Pair, kernel_size: Pair, stride: Pair, dilation: Pair) -> Sides:

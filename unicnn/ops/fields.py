@@ -67,9 +67,7 @@ def sides(value: Any, minimum: int = 0) -> Sides:
         (top, bottom), (left, right) = vertical, horizontal
         return (one(top), one(bottom)), (one(left), one(right))
     except (TypeError, ValueError):
-        raise ValueError(
-            f"must be an integer of at least {minimum}, (vertical, horizontal) or ((top, bottom), (left, right))"
-        ) from None
+        raise ValueError(f"must be an integer of at least {minimum}, (vertical, horizontal) or ((top, bottom), (left, right))") from None
 
 
 def padding(value: Any) -> str | Sides:

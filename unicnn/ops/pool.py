@@ -6,7 +6,7 @@ from typing import Any
 
 from unicnn.ops.base import Misfit, Op, Shape, need_image, op
 from unicnn.ops.conv import resolve_padding, windows
-from unicnn.ops.fields import NO_PADDING, Pair, Sides, by, field, flag, optional, pair, padding
+from unicnn.ops.fields import NO_PADDING, Pair, Sides, by, field, flag, optional, padding, pair
 
 
 def _ceil_extra(n: int, k: int, s: int, p: Pair) -> Pair:
@@ -50,9 +50,7 @@ class _Pool(Op):
         windows((size[0], size[1]), self.kernel_size, self.stride, asked)
         if not self.ceil_mode:
             return asked, asked
-        vertical, horizontal = (
-            _ceil_extra(n, k, s, p) for n, k, s, p in zip(size, self.kernel_size, self.stride, asked, strict=True)
-        )
+        vertical, horizontal = (_ceil_extra(n, k, s, p) for n, k, s, p in zip(size, self.kernel_size, self.stride, asked, strict=True))
         return asked, (vertical, horizontal)
 
     def output_shape(self, *shapes: Shape) -> Shape:

@@ -115,10 +115,7 @@ def conv_transpose2d(
     negative ``crop`` after the end adds cells that hold the bias.
     """
     geometry = _Geometry(weight.shape[2:], stride, dilation, groups)
-    size = tuple(
-        (n - 1) * s + d * (k - 1) + 1 - sum(cut)
-        for n, k, s, d, cut in zip(x.shape[2:], geometry.kernel, stride, dilation, crop)
-    )
+    size = tuple((n - 1) * s + d * (k - 1) + 1 - sum(cut) for n, k, s, d, cut in zip(x.shape[2:], geometry.kernel, stride, dilation, crop))
     return _scattered(x, weight, bias, size, crop, geometry)
 
 
@@ -219,9 +216,7 @@ def _tiles(height: int, width: int, pixel_bytes: int) -> Iterator[_Tile]:
     pixels = max(1, _TILE_BYTES // pixel_bytes)
     rows, columns = max(1, pixels // width), min(pixels, width)
     for top, left in product(range(0, height, rows), range(0, width, columns)):
-        yield _Tile(
-            slice(top, min(top + rows, height)), slice(left, min(left + columns, width))
-        )
+        yield _Tile(slice(top, min(top + rows, height)), slice(left, min(left + columns, width)))
 
 
 def _matrix(slab: Array, tile: _Tile, groups: int) -> Array:
@@ -244,9 +239,7 @@ def _windows(slab: Array, size: Pair, geometry: _Geometry) -> Array:
     )
 
 
-def _columns(
-    slab: Array, size: Pair, geometry: _Geometry
-) -> Iterator[tuple[_Tile, Array]]:
+def _columns(slab: Array, size: Pair, geometry: _Geometry) -> Iterator[tuple[_Tile, Array]]:
     """Yield tiles of the output plane and their windows (groups, K, pixels * B).
 
     The memory of one tile's columns may be that of the tile before.
@@ -270,9 +263,7 @@ def _columns(
 _WHOLE = _Tile(slice(None), slice(None))
 
 
-def _correlate(
-    slab: Array, weight: Array, bias: Array | None, y: Array, geometry: _Geometry
-) -> None:
+def _correlate(slab: Array, weight: Array, bias: Array | None, y: Array, geometry: _Geometry) -> None:
     """Fill ``y`` (O, OH, OW, B) with the cross-correlation of a padded slab."""
     xp = array_module(slab)
     groups = geometry.groups
@@ -294,9 +285,7 @@ def _multiply(a: Array, b: Array, y: Array) -> None:
         xp.matmul(a, b[:, :, part], out=y[:, :, part])
 
 
-def _correlate_channels(
-    slab: Array, weight: Array, bias: Array | None, y: Array, geometry: _Geometry
-) -> None:
+def _correlate_channels(slab: Array, weight: Array, bias: Array | None, y: Array, geometry: _Geometry) -> None:
     """Fill ``y`` (O, OH, OW, B) where every channel is a group of its own."""
     xp = array_module(slab)
     views = _windows(slab, y.shape[1:3], geometry)
@@ -329,9 +318,7 @@ def _accumulate_weight(slab: Array, dy: Array, dw: Array, geometry: _Geometry) -
         total += xp.matmul(_matrix(dy, tile, geometry.groups), columns.swapaxes(1, 2))
 
 
-def _scattered(
-    dy: Array, weight: Array, bias: Array | None, size: Pair, cut: Sides, geometry: _Geometry
-) -> Array:
+def _scattered(dy: Array, weight: Array, bias: Array | None, size: Pair, cut: Sides, geometry: _Geometry) -> Array:
     """Return (N, I, *size) of windows weighted by ``dy`` (N, O, OH, OW), summed where they overlap."""
     whole = _batch_innermost(dy.shape[0], dy.shape[3], weight)
     channels = geometry.groups * weight.shape[1]
@@ -343,9 +330,7 @@ def _scattered(
     return y
 
 
-def _scatter(
-    dy: Array, weight: Array, y: Array, origin: Pair, geometry: _Geometry
-) -> None:
+def _scatter(dy: Array, weight: Array, y: Array, origin: Pair, geometry: _Geometry) -> None:
     """Add to ``y`` (I, H, W, B) the windows that ``dy`` (O, OH, OW, B) weighs."""
     xp = array_module(dy)
     groups = geometry.groups
@@ -363,9 +348,7 @@ def _scatter(
         _add_taps(columns.reshape(shape), tile, y, origin, geometry)
 
 
-def _add_taps(
-    columns: Array, tile: _Tile, y: Array, origin: Pair, geometry: _Geometry
-) -> None:
+def _add_taps(columns: Array, tile: _Tile, y: Array, origin: Pair, geometry: _Geometry) -> None:
     """Add the ``columns`` (I, kh, kw, rows, columns, B) of a tile to ``y`` (I, H, W, B)."""
     top, left = tile.rows.start, tile.columns.start
     (sh, sw), (dh, dw) = geometry.stride, geometry.dilation

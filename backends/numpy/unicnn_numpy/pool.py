@@ -32,9 +32,7 @@ def max_pool2d(x: Array, *, kernel_size: Pair, stride: Pair, padding: Sides) -> 
     return _reduced(xp.maximum, -xp.inf, x, kernel_size, stride, padding)
 
 
-def max_pool2d_gradient(
-    dy: Array, x: Array, y: Array, *, kernel_size: Pair, stride: Pair, padding: Sides
-) -> Array:
+def max_pool2d_gradient(dy: Array, x: Array, y: Array, *, kernel_size: Pair, stride: Pair, padding: Sides) -> Array:
     """Return the gradient of ``y = max_pool2d(x)``, all of it at the first maximum.
 
     ``dy`` and ``y`` (N, C, OH, OW) share a float dtype with ``x`` and the result
@@ -48,9 +46,7 @@ def max_pool2d_gradient(
     return dx
 
 
-def avg_pool2d(
-    x: Array, *, kernel_size: Pair, stride: Pair, padding: Sides, counted: Sides
-) -> Array:
+def avg_pool2d(x: Array, *, kernel_size: Pair, stride: Pair, padding: Sides, counted: Sides) -> Array:
     """Return the means of the windows of ``x`` over the cells that count.
 
     A window's sum is divided by how many of its cells lie in the input extended
@@ -103,9 +99,7 @@ def adaptive_avg_pool2d(x: Array, *, rows: Spans, cols: Spans) -> Array:
     return y
 
 
-def adaptive_avg_pool2d_gradient(
-    dy: Array, *, input_size: Pair, rows: Spans, cols: Spans
-) -> Array:
+def adaptive_avg_pool2d_gradient(dy: Array, *, input_size: Pair, rows: Spans, cols: Spans) -> Array:
     """Return the gradient of ``adaptive_avg_pool2d`` with respect to its input.
 
     ``dy`` (N, C, rows, cols) has the float dtype of the result
@@ -132,9 +126,7 @@ def _parts(x: Array) -> Iterator[tuple[slice, ...]]:
         yield (slice(None),) * axis + (slice(start, start + step),)
 
 
-def _reduced(
-    ufunc: Any, initial: float, x: Array, kernel: Pair, stride: Pair, padding: Sides
-) -> Array:
+def _reduced(ufunc: Any, initial: float, x: Array, kernel: Pair, stride: Pair, padding: Sides) -> Array:
     """Return ``ufunc`` over the windows of ``x``, whose padding is ``initial``."""
     height, width = map(window_count, x.shape[2:], padding, kernel, stride)
     y = empty_like(x, (*x.shape[:2], height, width))
@@ -148,9 +140,7 @@ def _reduced(
     return y
 
 
-def _taps(
-    size: int, count: int, axis: int, kernel: int, stride: int, before: int
-) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+def _taps(size: int, count: int, axis: int, kernel: int, stride: int, before: int) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
     """Yield, per tap along ``axis``, which windows meet a cell and which cells."""
     lead = (slice(None),) * axis
     for i in range(kernel):
@@ -181,9 +171,7 @@ def _reduce(
         ufunc(y[windows], x[cells], out=y[windows])
 
 
-def _route(
-    dy: Array, x: Array, y: Array, dx: Array, kernel: Pair, stride: Pair, origin: Pair
-) -> None:
+def _route(dy: Array, x: Array, y: Array, dx: Array, kernel: Pair, stride: Pair, origin: Pair) -> None:
     """Fill ``dx`` with ``dy``, each at the first cell of its window that equals ``y``."""
     xp = array_module(x)
     overlapping = stride[0] < kernel[0] or stride[1] < kernel[1]
@@ -221,9 +209,7 @@ def _add_chosen(x: Array, y: Array, chosen: Array) -> None:
     x += scratch
 
 
-def _spread(
-    y: Array, x: Array, axis: int, kernel: int, stride: int, before: int
-) -> None:
+def _spread(y: Array, x: Array, axis: int, kernel: int, stride: int, before: int) -> None:
     """Fill ``x`` with sums of ``y``, each added to all cells of its window along ``axis``."""
     x[...] = 0
     for windows, cells in _taps(x.shape[axis], y.shape[axis], axis, kernel, stride, before):
@@ -233,14 +219,10 @@ def _spread(
 def _overlap(size: int, count: int, kernel: int, stride: int, sides: Pair, counted: Pair) -> list[int]:
     """Return how many counted cells each window along an axis has."""
     starts = (o * stride - sides[0] for o in range(count))
-    return [
-        min(start + kernel, size + counted[1]) - max(start, -counted[0]) for start in starts
-    ]
+    return [min(start + kernel, size + counted[1]) - max(start, -counted[0]) for start in starts]
 
 
-def _cell_counts(
-    y: Array, size: Pair, kernel: Pair, stride: Pair, padding: Sides, counted: Sides
-) -> Array:
+def _cell_counts(y: Array, size: Pair, kernel: Pair, stride: Pair, padding: Sides, counted: Sides) -> Array:
     """Return the divisors (OH, OW) of the windows of ``y``, or the only one."""
     rows, columns = map(_overlap, size, y.shape[2:], kernel, stride, padding, counted)
     return _outer(array_module(y), rows, columns, y.dtype)

@@ -12,7 +12,7 @@ def where(condition: Array, x: Array, y: Array) -> Array:
     return array_module(condition).where(condition, x, y)
 
 
-def sum(x: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:  # noqa: A001 - the field's word
+def sum(x: Array, axes: tuple[int, ...], keepdims: bool = False) -> Array:
     """Return the sum over ``axes``."""
     return x.sum(axis=axes, keepdims=keepdims)
 

@@ -69,9 +69,7 @@ def _by_taps(single: Contraction, x: Tensor, weight: Tensor, *, stride: Pair, pa
 
 def _spread(x: Tensor, weight: Tensor, *, stride: Pair, crop: Sides) -> Tensor:
     """Return the adjoint of a convolution whose weight is (height, width, out channels, in channels)."""
-    height, width = (
-        (n - 1) * s + k - sum(sides) for n, s, k, sides in zip(x.shape[1:3], stride, weight.shape[:2], crop, strict=True)
-    )
+    height, width = ((n - 1) * s + k - sum(sides) for n, s, k, sides in zip(x.shape[1:3], stride, weight.shape[:2], crop, strict=True))
     # To the convolution that this is the adjoint of, cropping is padding, and rows that no window reaches need none.
     (top, bottom), (left, right) = crop
     padding = engine_padding(((top, max(bottom, 0)), (left, max(right, 0))))

@@ -12,15 +12,17 @@ import numpy as np
 # TensorFlow reads it once, at import; without it every process begins with a banner.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import tensorflow as tf  # noqa: E402
+import tensorflow as tf
 
-from unicnn.backend import Compiled  # noqa: E402
-from unicnn.backend import Runtime as Contract  # noqa: E402
-from unicnn.plan import Plan  # noqa: E402
-from unicnn_tensorflow import layout  # noqa: E402
+from unicnn.backend import Compiled
+from unicnn.backend import Runtime as Contract
+from unicnn.plan import Plan
+from unicnn_tensorflow import layout
 
 Tensor = tf.Tensor
 Results = Sequence[Tensor]
+
+DEVICES = {"cpu": "/CPU:0", "cuda": "/GPU:0"}
 
 # A transposed convolution is kept as the kernel of the convolution that it is the adjoint of, so both go the same way.
 PACKED = {"conv": (2, 3, 1, 0), "conv_transpose": (2, 3, 1, 0), "linear": (1, 0)}
@@ -34,7 +36,7 @@ class Runtime(Contract):
     leave = staticmethod(layout.leave)
 
     def tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
-        with self._place():
+        with tf.device(DEVICES[self.device]):
             return tf.constant(array)
 
     def array(self, tensor: Tensor) -> np.ndarray[Any, Any]:
@@ -54,8 +56,7 @@ class Runtime(Contract):
         return np.ascontiguousarray(array.transpose(CANONICAL[kind])) if kind in CANONICAL else array
 
     def compile(self, plan: Plan) -> Compiled:
-        traced = Traced(self, plan, plan)
-        return lambda arguments: traced(arguments)
+        return Traced(plan, plan, self.device)
 
     def vjp(self, plan: Plan, wanted: Sequence[int]) -> Callable[..., tuple[Results, Results]]:
         traced: dict[tuple[bool, ...], Traced] = {}
@@ -63,7 +64,7 @@ class Runtime(Contract):
         def run(arguments: Sequence[Tensor], cotangents: Sequence[Tensor | None]) -> tuple[Results, Results]:
             given = tuple(cotangent is not None for cotangent in cotangents)
             if given not in traced:
-                traced[given] = Traced(self, plan, _derived(plan, wanted, given))
+                traced[given] = Traced(plan, derived(plan, wanted, given), self.device)
             values = traced[given]([*arguments, *(cotangent for cotangent in cotangents if cotangent is not None)])
             return values[: len(plan.results)], values[len(plan.results) :]
 
@@ -73,9 +74,64 @@ class Runtime(Contract):
         if self.device != "cpu":
             tf.test.experimental.sync_devices()
 
-    def _place(self) -> contextlib.AbstractContextManager[Any]:
-        return tf.device("/GPU:0" if self.device == "cuda" else "/CPU:0")
-
 
 class Traced:
-    """Be a function of the plan's arguments, and of what may follow them, as one graph for all batch sizes."""
+    """Be `body` as one graph, traced at the first call for all batch sizes; it takes the plan's arguments and perhaps more."""
+
+    def __init__(self, plan: Plan, body: Callable[[Sequence[Tensor]], Results], device: str) -> None:
+        self.plan, self.body, self.device = plan, body, device
+        self.concrete: Callable[..., Results] | None = None
+
+    def __call__(self, arguments: Sequence[Tensor]) -> Results:
+        # The concrete function, called flat, saves what tf.function spends on finding it.
+        concrete = self.concrete or self.trace(arguments)
+        if self.device == "cpu":
+            return concrete(*arguments)
+        with full_precision():
+            return concrete(*arguments)
+
+    def trace(self, arguments: Sequence[Tensor]) -> Callable[..., Results]:
+        """Return the graph for arguments of these shapes and any batch size."""
+        fixed = [item.role in ("parameter", "state") for item in self.plan.arguments]
+        fixed += [False] * (len(arguments) - len(fixed))
+        signature = [tf.TensorSpec(_any_batch(x.shape, one), x.dtype) for x, one in zip(arguments, fixed, strict=True)]
+
+        def flat(*tensors: Tensor) -> list[Tensor]:
+            with tf.device(DEVICES[self.device]):
+                return list(self.body(tensors))
+
+        self.concrete = tf.function(flat, input_signature=signature, autograph=False).get_concrete_function()
+        return self.concrete
+
+
+def _any_batch(shape: tf.TensorShape, fixed: bool) -> tf.TensorShape:
+    return shape if fixed or shape.rank == 0 else tf.TensorShape([None, *shape[1:]])
+
+
+def derived(plan: Plan, wanted: Sequence[int], given: Sequence[bool]) -> Callable[[Sequence[Tensor]], Results]:
+    """Return a function of the arguments, then of the cotangents that are `given`, to the results and the gradients of `wanted`."""
+
+    def body(tensors: Sequence[Tensor]) -> Results:
+        rest = iter(tensors[len(plan.arguments) :])
+        leaves = [tensors[place] for place in wanted]
+        with tf.GradientTape() as tape:
+            tape.watch(leaves)
+            results = plan(tensors[: len(plan.arguments)])
+            heads = list(results[: len(given)])
+        cotangents = [next(rest) if one else tf.ones_like(head) for head, one in zip(heads, given, strict=True)]
+        gradients = tape.gradient(heads, leaves, cotangents, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return [*results, *gradients]
+
+    return body
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep float32 from becoming TF32 inside, and put the user's setting back after."""
+    setting = tf.config.experimental
+    allowed = setting.tensor_float_32_execution_enabled()
+    setting.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        setting.enable_tensor_float_32_execution(allowed)
