@@ -241,6 +241,12 @@ def _back(t: Any, dy: Value, y: Value, x: Value, **_: Any) -> Thunks:
     return (lambda: t.reshape(dy, shape=x.shape[1:]),)
 
 
+@derivative
+def identity(t: Any, dy: Value, y: Value, x: Value) -> Thunks:
+    """Pass dy."""
+    return (lambda: dy,)
+
+
 RULES["flatten"] = RULES["reshape"] = _back
 
 

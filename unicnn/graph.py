@@ -70,6 +70,11 @@ class Graph:
         return sum(math.prod(shape) for shape in self.shapes.values())
 
 
+def computed_op(node: Node, training: bool) -> str:
+    """Return the name of the function that a layer computes in this mode: its lowering, or "identity" if it vanishes."""
+    return "identity" if node.op.vanishes(training) else node.op.lowering()
+
+
 @lru_cache(maxsize=64)
 def infer(model: Model) -> Graph:
     """Return `model` in normal form, or raise ShapeError naming the first layer that cannot take its input."""

@@ -280,6 +280,11 @@ def log_softmax(x: Array, *, axis: int) -> Array:
 # Moving and joining values
 
 
+def identity(x: Array) -> Array:
+    """Return the input."""
+    return x
+
+
 def flatten(x: Array) -> Array:
     """Return each sample as a vector."""
     return x.reshape(x.shape[0], -1)

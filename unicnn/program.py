@@ -267,12 +267,16 @@ class Program:
         check_values(self.graph, "target", wanted, array.shape, str(array.dtype), self.numerics.accepts)
         return self.runtime.tensor(array.astype(self.numerics.dtype, copy=False))
 
-    def _masks(self, purpose: Purpose, size: int, step: int) -> list[Any]:
-        if not purpose.training:
-            return []
+    def masks(self, size: int, step: int) -> dict[str, Array]:
+        """Return the dropout masks of a training step on `size` samples, by layer; they are the same on every backend."""
         masked = [node for node in self.graph.nodes if node.op.masked]
-        drawn = (randomness.mask((size, *node.shape), node.op.p, "dropout", self.seed, node.name, step) for node in masked)  # type: ignore[attr-defined]
-        return [self.runtime.tensor(mask.astype(self.numerics.dtype)) for mask in drawn]
+        return {
+            node.name: randomness.mask((size, *node.shape), node.op.p, "dropout", self.seed, node.name, step).astype(self.numerics.dtype)  # type: ignore[attr-defined]
+            for node in masked
+        }
+
+    def _masks(self, purpose: Purpose, size: int, step: int) -> list[Any]:
+        return [self.runtime.tensor(mask) for mask in self.masks(size, step).values()] if purpose.training else []
 
     def _empty(self, lowered: Lowered, native: bool) -> tuple[list[Any], dict[str, Any]]:
         """Return the outputs of a batch of no samples, of which the shape is all there is to know."""

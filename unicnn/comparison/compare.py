@@ -8,16 +8,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from unicnn import plugins, randomness
+from unicnn import plugins
 from unicnn.comparison.judge import Judgement, judge
 from unicnn.comparison.result import Absent, Comparison, Pair, Participant, Row
 from unicnn.errors import InputError
-from unicnn.graph import Graph, Node, infer
+from unicnn.graph import Graph, Node, computed_op, infer
 from unicnn.initializers import Rules, initial_weights
 from unicnn.lowering import edge, probes
 from unicnn.model import Model
 from unicnn.numerics import bounds
-from unicnn.numerics.ball import Ball, exact
+from unicnn.numerics.ball import Ball
 from unicnn.ops.loss import Loss
 from unicnn.program import Program, Trace, find_loss, lower
 
@@ -92,9 +92,8 @@ class _Run:
     def operands(self, node: Node) -> list[Array | None]:
         """Return what the lowering of `node` received."""
         operands: list[Array | None] = [self.values[source] for source in node.inputs]
-        if node.op.masked:
-            program = self.program
-            operands.append(randomness.mask((self.batch, *node.shape), node.op.p, "dropout", program.seed, node.name, 0))  # type: ignore[attr-defined]
+        if node.op.masked and self.training:
+            operands.append(self.program.masks(self.batch, 0)[node.name])
         return operands + [self.parameters.get(f"{node.name}.{key}") for key in node.op.operands]
 
     def attributes(self, node: Node) -> dict[str, Any]:
@@ -132,20 +131,13 @@ def _judged(run: _Run, name: str, progress: Callable[[str], None]) -> tuple[Judg
 
 
 def _expected(run: _Run, node: Node, dtype: str) -> Ball:
-    operands = run.operands(node)
-    if node.op.vanishes(run.training):
-        assert operands[0] is not None
-        return exact(operands[0])
-    return bounds.forward(node.op.lowering(), operands, run.attributes(node), dtype)
+    return bounds.forward(computed_op(node, run.training), run.operands(node), run.attributes(node), dtype)
 
 
 def _node_gradients(run: _Run, node: Node, dtype: str) -> Iterable[tuple[str, tuple[int, ...], Judgement]]:
     assert run.trace is not None
     dy = run.trace.incoming[node.name]
-    if node.op.vanishes(run.training):
-        balls: list[Ball | None] = [exact(dy)] + [None] * len(node.op.operands)
-    else:
-        balls = bounds.gradients(node.op.lowering(), run.operands(node), dy, run.attributes(node), dtype)
+    balls = bounds.gradients(computed_op(node, run.training), run.operands(node), dy, run.attributes(node), dtype)
     for key, ball in zip(node.op.operands, balls[len(balls) - len(node.op.operands) :], strict=True):
         path = f"{node.name}.{key}"
         if ball is not None and path in run.trace.gradients:

@@ -252,7 +252,7 @@ def _where(condition: Decision, a: Ball, b: Ball) -> Ball:
     return ball.where(condition, a, b)
 
 
-_KEPT = ("relu", "relu6", "flatten", "reshape", "transpose", "pad", "concat")
+_KEPT = ("identity", "relu", "relu6", "flatten", "reshape", "transpose", "pad", "concat")
 
 TABLE = SimpleNamespace(
     conv2d=_contraction(oracle.conv2d, _window),

@@ -1,4 +1,8 @@
-"""Convolution with TensorFlow."""
+"""Convolution with TensorFlow.
+
+Its CPU kernels have no gradient for dilation nor for groups, and of depthwise convolutions know only those with equal strides.
+What they lack is put together here from what they have, on every device, so that results do not depend on it.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +19,16 @@ Contraction = Callable[[Tensor, Tensor], Tensor]
 
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, padding: Sides, dilation: Pair, groups: int) -> Tensor:
-    correlate = _depthwise if groups > 1 and weight.shape[2] == 1 else partial(_correlate, groups=groups)
+    correlate = _depthwise if groups > 1 and weight.shape[2] == 1 else _by_groups(_correlate, groups)
     y = correlate(x, weight, stride=stride, padding=padding, dilation=_effective(dilation, weight))
     return y if bias is None else tf.nn.bias_add(y, bias)
 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, crop: Sides, dilation: Pair, groups: int) -> Tensor:
     dilation = _effective(dilation, weight)
-    spread = _spread if dilation == (1, 1) else partial(_spread_by_taps, dilation=dilation)
-    y = _by_groups(partial(spread, stride=stride, crop=crop), groups)(x, weight)
+    native = dilation == (1, 1) and all(-after < s for (_, after), s in zip(crop, stride, strict=True))
+    spread = _spread if native else partial(_spread_by_taps, dilation=dilation)
+    y = _by_groups(spread, groups)(x, weight, stride=stride, crop=crop)
     return y if bias is None else tf.nn.bias_add(y, bias)
 
 
@@ -32,52 +37,52 @@ def _effective(dilation: Pair, weight: Tensor) -> Pair:
     return tuple(1 if k == 1 else d for k, d in zip(weight.shape[:2], dilation, strict=True))  # type: ignore[return-value]
 
 
-def _correlate(x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilation: Pair, groups: int) -> Tensor:
-    native = partial(tf.nn.conv2d, strides=stride, padding=engine_padding(padding), dilations=dilation)
-    if groups == 1 and dilation == (1, 1):
-        return native(x, weight)
-    # On the CPU TensorFlow convolves with groups and with dilation, but has the gradient of neither.
-    single = native if dilation == (1, 1) else partial(_by_taps, tf.nn.conv2d, stride=stride, padding=padding, dilation=dilation)
-    return _differentiated_as(_by_groups(single, groups), native)(x, weight)
+def _by_groups(single: Callable[..., Tensor], groups: int) -> Callable[..., Tensor]:
+    """Return a contraction that works group by group; a group is the same part of the last axis of both operands and of the result."""
+    if groups == 1:
+        return single
+
+    def contract(x: Tensor, weight: Tensor, **attributes: object) -> Tensor:
+        pairs = zip(tf.split(x, groups, 3), tf.split(weight, groups, 3), strict=True)
+        return tf.concat([single(*pair, **attributes) for pair in pairs], 3)
+
+    return contract
+
+
+def _correlate(x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:
+    if dilation == (1, 1):
+        return tf.nn.conv2d(x, weight, stride, engine_padding(padding))
+    return _by_phases(partial(tf.nn.conv2d, strides=1, padding="VALID"), x, weight, stride, padding, dilation)
 
 
 def _depthwise(x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:
-    """Convolve with a kernel that sees one channel; TensorFlow's does so with equal strides and no dilation only."""
-    kernel_height, kernel_width, _, out_channels = weight.shape
-    channels = x.shape[3]
-    weight = tf.reshape(weight, (kernel_height, kernel_width, channels, out_channels // channels))
+    channels, out_channels = x.shape[3], weight.shape[3]
+    weight = tf.reshape(weight, (*weight.shape[:2], channels, out_channels // channels))
     if stride[0] == stride[1] and dilation == (1, 1):
         return tf.nn.depthwise_conv2d(x, weight, (1, *stride, 1), engine_padding(padding))
     single = partial(tf.nn.depthwise_conv2d, strides=(1, 1, 1, 1), padding="VALID")
-    return _by_taps(single, x, weight, stride=stride, padding=padding, dilation=dilation)
+    return _by_phases(single, x, weight, stride, padding, dilation)
 
 
-def _by_taps(single: Contraction, x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:
-    """Return the sum of what each tap of the kernel gives, where `single` contracts pixels with one tap."""
-    if padding != NO_PADDING:
-        x = tf.pad(x, ((0, 0), *padding, (0, 0)))
-    (height, width), (down, across) = x.shape[1:3], stride
-    parts = []
-    for (i, j), tap in _taps(weight):
-        top, left = i * dilation[0], j * dilation[1]
-        bottom, right = (
-            n - (k - 1 - place) * d for n, k, place, d in zip((height, width), weight.shape[:2], (i, j), dilation, strict=True)
-        )
-        parts.append(single(x[:, top:bottom:down, left:right:across], tap))
-    return tf.add_n(parts)
+def _by_phases(single: Contraction, x: Tensor, weight: Tensor, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:
+    """Convolve with dilation by a convolution without: pixels that lie `dilation` apart become images of their own."""
+    fill = [-(n + sum(sides)) % d for n, sides, d in zip(x.shape[1:3], padding, dilation, strict=True)]
+    border = [(before, after + extra) for (before, after), extra in zip(padding, fill, strict=True)]
+    y = tf.batch_to_space(single(tf.space_to_batch(x, dilation, border), weight), dilation, [(0, extra) for extra in fill])
+    return y if stride == (1, 1) else y[:, :: stride[0], :: stride[1]]
 
 
 def _spread(x: Tensor, weight: Tensor, *, stride: Pair, crop: Sides) -> Tensor:
-    """Return the adjoint of a convolution whose weight is (height, width, out channels, in channels)."""
+    """Return the adjoint of the convolution with `weight`."""
     height, width = ((n - 1) * s + k - sum(sides) for n, s, k, sides in zip(x.shape[1:3], stride, weight.shape[:2], crop, strict=True))
-    # To the convolution that this is the adjoint of, cropping is padding, and rows that no window reaches need none.
+    # To that convolution cropping is padding; the rows added after are those that its windows do not reach.
     (top, bottom), (left, right) = crop
     padding = engine_padding(((top, max(bottom, 0)), (left, max(right, 0))))
     return tf.nn.conv2d_transpose(x, weight, (tf.shape(x)[0], height, width, weight.shape[2]), stride, padding)
 
 
 def _spread_by_taps(x: Tensor, weight: Tensor, *, stride: Pair, crop: Sides, dilation: Pair) -> Tensor:
-    """Do with dilation, which TensorFlow refuses on the CPU, what `_spread` does."""
+    """Do what `_spread` does with dilation and with any crop: add up what each tap of the kernel gives."""
     parts = []
     for place, tap in _taps(weight):
         border = [(i * d, (k - 1 - i) * d) for i, k, d in zip(place, weight.shape[:2], dilation, strict=True)]
@@ -91,30 +96,3 @@ def _taps(weight: Tensor) -> Iterator[tuple[Pair, Tensor]]:
     """Yield the place of every tap of a kernel, and the tap as a kernel of its own."""
     for i, j in product(range(weight.shape[0]), range(weight.shape[1])):
         yield (i, j), weight[i : i + 1, j : j + 1]
-
-
-def _by_groups(single: Contraction, groups: int) -> Contraction:
-    """Return a contraction group by group; a group's channels are the same part of the last axes of its operands and of its result."""
-    if groups == 1:
-        return single
-
-    def contract(x: Tensor, weight: Tensor) -> Tensor:
-        return tf.concat([single(*pair) for pair in zip(tf.split(x, groups, 3), tf.split(weight, groups, 3), strict=True)], 3)
-
-    return contract
-
-
-def _differentiated_as(composed: Contraction, native: Contraction) -> Contraction:
-    """Return `native` with the derivative of `composed`, which computes the same."""
-
-    @tf.custom_gradient  # type: ignore[misc]
-    def contract(x: Tensor, weight: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Tensor]]]:
-        def derivative(dy: Tensor) -> tuple[Tensor, Tensor]:
-            with tf.GradientTape() as tape:
-                tape.watch((x, weight))
-                y = composed(x, weight)
-            return tape.gradient(y, (x, weight), dy)
-
-        return native(x, weight), derivative
-
-    return contract

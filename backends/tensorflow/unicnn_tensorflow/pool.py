@@ -30,7 +30,7 @@ def avg_pool2d(x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, co
     row_spans, col_spans = (
         [(i * s, i * s + k) for i in range(len(counts))] for counts, s, k in zip((rows, cols), stride, kernel_size, strict=True)
     )
-    return _sums(x, row_spans, col_spans) / _divisors(rows, cols, x)
+    return _divided(_sums(x, row_spans, col_spans), rows, cols)
 
 
 def adaptive_avg_pool2d(x: Tensor, *, rows: tuple[Pair, ...], cols: tuple[Pair, ...]) -> Tensor:
@@ -39,7 +39,7 @@ def adaptive_avg_pool2d(x: Tensor, *, rows: tuple[Pair, ...], cols: tuple[Pair, 
     heights, widths = ([stop - start for start, stop in spans] for spans in (rows, cols))
     if _tile(rows) and _tile(cols):
         return tf.nn.avg_pool2d(x, (heights[0], widths[0]), (heights[0], widths[0]), "VALID")
-    return _sums(x, rows, cols) / _divisors(heights, widths, x)
+    return _divided(_sums(x, rows, cols), heights, widths)
 
 
 def _tile(spans: Spans) -> bool:
@@ -53,5 +53,7 @@ def _sums(x: Tensor, rows: Spans, cols: Spans) -> Tensor:
     return tf.stack([tf.reduce_sum(tall[:, start:stop], 1) for start, stop in rows], 1)
 
 
-def _divisors(rows: Sequence[int], cols: Sequence[int], x: Tensor) -> Tensor:
-    return tf.constant([[[row * col] for col in cols] for row in rows], x.dtype)
+def _divided(sums: Tensor, rows: Sequence[int], cols: Sequence[int]) -> Tensor:
+    """Return sums of windows, divided by how many rows times columns each has."""
+    counts = tf.constant([[[row * col] for col in cols] for row in rows], sums.dtype)
+    return tf.math.divide_no_nan(sums, counts)  # x / constant would be optimized to a product with a rounded reciprocal

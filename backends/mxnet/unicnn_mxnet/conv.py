@@ -1,0 +1,61 @@
+"""Convolution with MXNet."""
+
+from __future__ import annotations
+
+from unicnn.ops.fields import Pair, Sides
+from unicnn_mxnet.shape import pad
+from unicnn_mxnet.symbols import Tensor, namespace, shape
+
+
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, padding: Sides, dilation: Pair, groups: int) -> Tensor:
+    op = namespace(x)
+    (top, bottom), (left, right) = padding
+    if top != bottom or left != right:
+        x, top, left = pad(x, padding=padding, value=0.0), 0, 0
+    channels, _, *kernel = shape(weight)
+    return op.Convolution(
+        *_present(x, weight, bias), no_bias=bias is None, num_filter=channels, kernel=tuple(kernel),
+        stride=stride, pad=(top, left), dilate=dilation, num_group=groups,
+    )  # fmt: skip
+
+
+def conv_transpose2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, crop: Sides, dilation: Pair, groups: int) -> Tensor:
+    op = namespace(x)
+    _, channels, *kernel = shape(weight)
+    if max(stride) > 1 and max(dilation) > 1:
+        weight, dilation = _spread(weight, dilation), (1, 1)
+        kernel = shape(weight)[2:]
+    (top, bottom), (left, right) = crop
+    extra = (top - bottom, left - right)
+    common = {
+        "num_filter": channels * groups, "kernel": tuple(kernel), "stride": stride, "dilate": dilation, "num_group": groups,
+    }  # fmt: skip
+    if all(0 <= e < s for e, s in zip(extra, stride, strict=True)):
+        return op.Deconvolution(*_present(x, weight, bias), no_bias=bias is None, pad=(top, left), adj=extra, **common)
+    # MXNet crops alike on both sides or less after; otherwise crop the full output, and only then add the bias.
+    y = _crop(op.Deconvolution(x, weight, no_bias=True, pad=(0, 0), adj=(0, 0), **common), crop)
+    return y if bias is None else op.broadcast_add(y, op.reshape(bias, shape=(1, -1, 1, 1)))
+
+
+def _spread(weight: Tensor, dilation: Pair) -> Tensor:
+    """Return the kernel with its dilation written out as zeros: without oneDNN, stride and dilation together give wrong values."""
+    op = namespace(weight)
+    inner, channels, *kernel = shape(weight)
+    (kh, kw), (dh, dw) = kernel, dilation
+    rows = pad(op.reshape(weight, shape=(-1, kh, 1, kw)), padding=((0, dh - 1), (0, 0)), value=0.0)
+    both = pad(op.reshape(rows, shape=(-1, kh * dh, kw, 1)), padding=((0, 0), (0, dw - 1)), value=0.0)
+    full = op.reshape(both, shape=(inner, channels, kh * dh, kw * dw))
+    return op.slice(full, begin=(0, 0, 0, 0), end=(inner, channels, dh * (kh - 1) + 1, dw * (kw - 1) + 1))
+
+
+def _present(*operands: Tensor | None) -> list[Tensor]:
+    return [operand for operand in operands if operand is not None]
+
+
+def _crop(y: Tensor, crop: Sides) -> Tensor:
+    """Take rows and columns away before and after; a negative number of them after is added as zeros, first."""
+    (top, bottom), (left, right) = crop
+    if min(bottom, right) < 0:
+        y = pad(y, padding=((0, max(-bottom, 0)), (0, max(-right, 0))), value=0.0)
+    begin, end = (None, None, top, left), (None, None, -max(bottom, 0) or None, -max(right, 0) or None)
+    return namespace(y).slice(y, begin=begin, end=end)

@@ -1,0 +1,58 @@
+"""Pooling with MXNet.
+
+Its Pooling ignores NaN, makes -3.4e38 of a window of -inf, and is several times slower on CPU than what stands here: windows
+as strided slices, joined first along the rows and then along the columns.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+from unicnn.ops.fields import NO_PADDING, Pair, Sides
+from unicnn_mxnet.shape import pad
+from unicnn_mxnet.symbols import Tensor, namespace, shape
+
+
+def max_pool2d(x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides) -> Tensor:
+    # Of two equal values broadcast_maximum gives the gradient to its left operand: to the first, in rows and then between rows.
+    return _join(namespace(x).broadcast_maximum, _padded(x, padding, -math.inf), kernel_size, stride)
+
+
+def avg_pool2d(x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, counted: Sides) -> Tensor:
+    op = namespace(x)
+    sums = _join(op.elemwise_add, _padded(x, padding, 0.0), kernel_size, stride)
+    if padding == counted:
+        return sums / math.prod(kernel_size)
+    # Divisors differ at the border: pool one channel of ones of the first sample, which has the dtype of x.
+    rest = tuple((p[0] - c[0], p[1] - c[1]) for p, c in zip(padding, counted, strict=True))
+    ones = _padded(op.ones_like(op.slice(x, begin=(0, 0), end=(1, 1))), counted, 1.0)
+    return op.broadcast_div(sums, _join(op.elemwise_add, _padded(ones, rest, 0.0), kernel_size, stride))
+
+
+def adaptive_avg_pool2d(x: Tensor, *, rows: tuple[Pair, ...], cols: tuple[Pair, ...]) -> Tensor:
+    op = namespace(x)
+    if len(rows) == len(cols) == 1:
+        return op.mean(x, axis=(2, 3), keepdims=True)
+    return op.contrib.AdaptiveAvgPooling2D(x, output_size=(len(rows), len(cols)))
+
+
+def _padded(x: Tensor, padding: Sides, value: float) -> Tensor:
+    return x if padding == NO_PADDING else pad(x, padding=padding, value=value)
+
+
+def _join(join: Callable[[Tensor, Tensor], Tensor], x: Tensor, kernel_size: Pair, stride: Pair) -> Tensor:
+    """Return the windows of `x`, each joined to one value."""
+    for axis in (3, 2):
+        x = functools.reduce(join, _shifts(x, axis, kernel_size[axis - 2], stride[axis - 2]))
+    return x
+
+
+def _shifts(x: Tensor, axis: int, k: int, s: int) -> list[Tensor]:
+    """Return for each of the k places in a window along `axis` the values that stand there, of all windows."""
+    count = (shape(x)[axis] - k) // s + 1
+    before = (None,) * axis
+    return [
+        namespace(x).slice(x, begin=(*before, place), end=(*before, place + (count - 1) * s + 1), step=(*before, s)) for place in range(k)
+    ]

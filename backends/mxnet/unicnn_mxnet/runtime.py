@@ -1,0 +1,110 @@
+"""Tensors, devices, compilation and derivatives of MXNet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from unicnn.backend import Compiled
+from unicnn.backend import Runtime as Contract
+from unicnn.plan import Argument, Plan
+from unicnn_mxnet.compat import mx
+
+Tensor = mx.nd.NDArray
+
+
+class Runtime(Contract):
+    """Run plans as compiled symbols; derivatives are mx.autograd's."""
+
+    def __init__(self, device: str, dtype: str) -> None:
+        super().__init__(device, dtype)
+        self.context = mx.gpu(0) if device.startswith("cuda") else mx.cpu()
+
+    def tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
+        tensor = mx.nd.empty(array.shape, self.context, array.dtype)
+        tensor._sync_copyfrom(array)  # mx.nd.array copies twice on its way to the same call
+        return tensor
+
+    def array(self, tensor: Tensor) -> np.ndarray[Any, Any]:
+        return tensor.asnumpy()
+
+    def is_tensor(self, value: object) -> bool:
+        return isinstance(value, Tensor)
+
+    def dtype_of(self, tensor: Tensor) -> str:
+        return np.dtype(tensor.dtype).name
+
+    def compile(self, plan: Plan) -> Compiled:
+        graph, training = Graph(plan), trains(plan)
+
+        def run(arguments: Sequence[Tensor]) -> Sequence[Tensor]:
+            with mx.autograd.pause(train_mode=training):
+                return graph(arguments)
+
+        return run
+
+    def vjp(self, plan: Plan, wanted: Sequence[int]) -> Callable[..., tuple[Sequence[Tensor], Sequence[Tensor]]]:
+        graph = Graph(plan)
+
+        def run(arguments: Sequence[Tensor], cotangents: Sequence[Tensor | None]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+            filled = list(arguments)
+            for place in wanted:  # detached, so that the mark stays off the caller's tensor
+                filled[place] = filled[place].detach()
+            leaves = [filled[place] for place in wanted]
+            gradients = [mx.nd.zeros_like(leaf) for leaf in leaves]
+            mx.autograd.mark_variables(leaves, gradients)
+            # Only in train mode does pooling keep what its backward pass needs; inference norms say themselves that they are that.
+            with mx.autograd.record(train_mode=True):
+                results = graph(filled)
+            mx.autograd.backward(results[: len(cotangents)], list(cotangents), train_mode=True)
+            return [result.detach() for result in results], gradients
+
+        return run
+
+    def synchronize(self) -> None:
+        mx.nd.waitall()
+
+
+class Graph:
+    """Be a plan as one compiled symbol, traced at the first call: only then are the shapes of the parameters known."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.op: Any = None
+        self.order: list[int] = []
+
+    def __call__(self, arguments: Sequence[Tensor]) -> Sequence[Tensor]:
+        if self.op is None:
+            self.trace(arguments)
+        results = self.op(*[arguments[place] for place in self.order])
+        return results if isinstance(results, list) else [results]
+
+    def trace(self, arguments: Sequence[Tensor]) -> None:
+        """Call the plan with symbols, and compile what comes out."""
+        symbols = [variable(item, place, arguments[place]) for place, item in enumerate(self.plan.arguments)]
+        # An argument that is itself a result would share its memory with it.
+        results = [mx.sym.identity(result) for result in self.plan(symbols)]
+        group = mx.sym.Group(results)
+        places = {symbol.name: place for place, symbol in enumerate(symbols)}
+        self.order = [places[name] for name in group.list_inputs()]
+        self.op = mx.nd.CachedOp(group, self.flags())
+
+    def flags(self) -> tuple[tuple[str, object], ...]:
+        """Return what makes calls fast: memory planned once, and parameters that are not expected to change place."""
+        fixed = [self.plan.arguments[place].role in ("parameter", "state") for place in self.order]
+        data = [place for place, still in enumerate(fixed) if not still]
+        parameters = [place for place, still in enumerate(fixed) if still]
+        return ("data_indices", data), ("param_indices", parameters), ("static_alloc", True), ("static_shape", True)
+
+
+def variable(argument: Argument, place: int, tensor: Tensor) -> mx.sym.Symbol:
+    """Return the symbol of an argument: of a value, only the batch axis has no size yet."""
+    still = argument.role in ("parameter", "state")
+    return mx.sym.var(f"argument{place}", shape=tensor.shape if still else (0, *tensor.shape[1:]))
+
+
+def trains(plan: Plan) -> bool:
+    """Tell whether a step of the plan asks for statistics of the batch."""
+    return any(step.attributes.get("training") for step in plan.steps)
