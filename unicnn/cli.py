@@ -245,6 +245,9 @@ def main() -> None:
     except UnicnnError as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise SystemExit(2) from None
+    except OSError as error:  # the disk behind standard output is full, say
+        typer.echo(f"The output cannot be written ({error.strerror or error}).", err=True)
+        raise SystemExit(2) from None
     except KeyboardInterrupt:
         typer.echo("Interrupted.", err=True)
         raise SystemExit(130) from None

@@ -42,7 +42,7 @@ def closest(name: str, known: Iterable[str]) -> str:
     """Return a hint for a misspelt name: ``" Did you mean 'relu'?"``, or the names there are."""
     names = sorted(known)
     lowered = {candidate.lower(): candidate for candidate in names}
-    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
     if near:
         return f" Did you mean {lowered[near[0]]!r}?"
     return f" Known: {', '.join(names)}." if names else ""

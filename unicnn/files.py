@@ -34,7 +34,11 @@ def load(path: str | Path) -> Model:
 def save(model: Model, path: str | Path) -> None:
     """Write `model` to a .toml or .json file, from which `load` returns an equal one."""
     path = Path(path)
-    path.write_text(dumps(model, _format(path)), encoding="utf-8")
+    text = dumps(model, _format(path))
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DescriptionError(f"{path}: cannot be written ({error.strerror}). Choose another file.") from None
 
 
 def dumps(model: Model, format: str = "toml") -> str:
@@ -121,7 +125,11 @@ def from_dict(document: Mapping[str, Any], *, where: str = "description", name: 
     resolved: list[Layer] = []
     for first, *rest in groups:
         resolved += [Layer(first.name, first.op, tuple(aliases.get(source, source) for source in first.inputs)), *rest]
-    return Model.of(inputs, resolved, _outputs(document, where, aliases), name=name)
+    outputs = _outputs(document, where, aliases)
+    try:
+        return Model.of(inputs, resolved, outputs, name=name)
+    except DescriptionError as error:
+        raise DescriptionError(f"{where}: {error}") from None
 
 
 def _inputs(document: Mapping[str, Any], where: str) -> list[tuple[str, Any]]:
@@ -156,8 +164,9 @@ def _read_layer(table: Any, where: str, previous: str | None, counts: Counter[st
     """Return the layers that one table stands for."""
     if not isinstance(table, Mapping) or "op" not in table:
         raise DescriptionError(f'{where}: must be a table with an op, such as {{op = "ReLU"}}, not {table!r}.')
+    op_name = _string(table["op"], where, "op")
     try:
-        cls = lookup(_string(table["op"], where, "op"))
+        cls = lookup(op_name)
     except DescriptionError as error:
         raise DescriptionError(f"{where}.op: {error}") from None
     fields = {key: value for key, value in table.items() if key not in ("op", "name", "inputs")}

@@ -75,14 +75,19 @@ def computed_op(node: Node, training: bool) -> str:
     return "identity" if node.op.vanishes(training) else node.op.lowering()
 
 
-@lru_cache(maxsize=64)
 def infer(model: Model) -> Graph:
     """Return `model` in normal form, or raise ShapeError naming the first layer that cannot take its input."""
+    return _infer(model, model.name)
+
+
+@lru_cache(maxsize=64)
+def _infer(model: Model, name: str) -> Graph:
+    # The name is an argument because equal models may differ in it, and messages use it.
     shapes = dict(model.inputs)
     nodes = []
     for layer in model.layers:
         taken = tuple(shapes[source] for source in layer.inputs)
-        shape = layer_shape(f"{model.name}/{layer.name} ({layer.op})", layer.op, taken)
+        shape = layer_shape(f"{name}/{layer.name} ({layer.op})", layer.op, taken)
         shapes[layer.name] = shape
         nodes.append(
             Node(
@@ -107,7 +112,10 @@ def layer_shape(path: str, op: Op, shapes: tuple[Shape, ...]) -> Shape:
             f"{path} was given {len(shapes)} inputs but takes {'two or more' if wanted is None else wanted}. Pass as many values as it takes."
         )
     try:
-        return op.output_shape(*shapes)
+        shape = op.output_shape(*shapes)
     except Misfit as misfit:
         taken = " and ".join(by(shape) for shape in shapes)
         raise ShapeError(f"{path} cannot take {taken}: {misfit.why} {misfit.hint}") from None
+    if math.prod(shape) >= 2**63:
+        raise ShapeError(f"{path} would give {by(shape)}, more numbers than a machine can count. Check its sizes.")
+    return shape

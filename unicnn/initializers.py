@@ -37,7 +37,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Uniform:
-    """Draw from [-bound, bound), or from [low, high)."""
+    """Draw from [-bound, bound)."""
 
     bound: float
 
@@ -66,6 +66,11 @@ class Scaled:
     gain: float
     fan: str = "in"
     distribution: str = "uniform"
+
+    def __post_init__(self) -> None:
+        for value, known in ((self.fan, ("in", "out", "avg")), (self.distribution, ("uniform", "normal", "truncated"))):
+            if value not in known:
+                raise UnknownNameError(f"Scaled knows no {value!r}.{closest(value, known)}")
 
     def draw(self, parameter: Parameter, *key: object) -> Array:
         fans = {"in": parameter.fan_in, "out": parameter.fan_out, "avg": (parameter.fan_in + parameter.fan_out) / 2}

@@ -16,6 +16,10 @@ from unicnn.ops.loss import Loss
 from unicnn.plan import Argument, Plan, Step
 
 
+_OWN_NAMES = ("probe", "mask", "labels", "values")
+"""The roles of arguments whose names a layer or an input may have too."""
+
+
 @dataclass(frozen=True)
 class Purpose:
     """Say what a plan is for: which results it has and in which mode it runs.
@@ -92,7 +96,7 @@ class _Builder:
         return shape
 
     def build(self) -> Lowered:
-        self.places = {(item.role if item.role in ("probe", "mask") else "", item.name): i for i, item in enumerate(self.arguments)}
+        self.places = {(item.role if item.role in _OWN_NAMES else "", item.name): i for i, item in enumerate(self.arguments)}
         for name, _ in self.graph.model.inputs:
             self.values[name] = self._enter(self.places["", name])
         states: dict[str, int] = {}
@@ -108,8 +112,9 @@ class _Builder:
         if loss is None:
             return {f"{place}": self._leave(self.values[name]) for place, (_, name) in enumerate(self.graph.model.outputs)}
         name = self.graph.model.outputs[0][1]
-        target = self.places["", "target"]
-        if loss.target(self.graph.shapes[name])[0] == "values":
+        role = loss.target(self.graph.shapes[name])[0]
+        target = self.places[role, "target"]
+        if role == "values":
             target = self._enter(target)
         function = self._lowering(
             loss, loss.attributes(self.graph.shapes[name]), (self.graph.shapes[name],), f"{self.graph.model.name} ({loss})"

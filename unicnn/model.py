@@ -72,20 +72,23 @@ class Model:
         model = cls.__new__(cls)
         sources = tuple((key, input_shape(shape)) for key, shape in inputs)
         if outputs is None:
-            outputs = ((None, given[-1].name if given else sources[0][0]),)
+            last = [*(key for key, _ in sources), *(layer.name for layer in given)][-1:]
+            outputs = tuple((None, value) for value in last)
         model._set(name, sources, _in_order(name, sources, given), tuple(outputs))
         return model
 
     def _set(
         self, name: str, inputs: tuple[tuple[str, Shape], ...], layers: tuple[Layer, ...], outputs: tuple[tuple[str | None, str], ...]
     ) -> None:
+        if not isinstance(name, str) or not name:
+            raise DescriptionError(f"A model's name must be a non-empty string, not {name!r}.")
         _check_names(name, [key for key, _ in inputs] + [layer.name for layer in layers])
         values = {key for key, _ in inputs} | {layer.name for layer in layers}
         for _, source in outputs:
             if source not in values:
                 raise DescriptionError(f"{name}: the output {source!r} is not a layer.{closest(source, values)}")
-        if not outputs:
-            raise DescriptionError(f"{name}: a model needs at least one output.")
+        if not outputs or not inputs:
+            raise DescriptionError(f"{name}: a model needs at least one input and one output.")
         for key, value in (("name", name), ("inputs", inputs), ("layers", layers), ("outputs", outputs)):
             object.__setattr__(self, key, value)
 

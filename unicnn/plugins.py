@@ -50,8 +50,9 @@ def _load(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoint) -
         manager.register(plugin, name=f"{distribution}:{point.name}")
         caller = manager.subset_hook_caller("unicnn_backend", [other for other in manager.get_plugins() if other is not plugin])
         infos = caller()
-    except Exception as error:  # a stranger's code may fail in any way it likes
-        return Found(point.name, distribution, None, f"fails to load ({type(error).__name__}: {error})", repair)
+    except (Exception, SystemExit) as error:  # a stranger's code may fail in any way it likes
+        detail = " ".join(f"{type(error).__name__}: {error}".split())
+        return Found(point.name, distribution, None, f"fails to load ({detail})", repair)
     if len(infos) != 1 or not isinstance(infos[0], BackendInfo):
         return Found(point.name, distribution, None, "does not implement unicnn_backend as a function that returns one BackendInfo", repair)
     return _checked(infos[0], distribution)
@@ -70,6 +71,11 @@ def _checked(info: BackendInfo, distribution: str) -> Found:
         version = None
     if version is None:
         return Found(info.name, distribution, info, f"{info.title} is not installed", info.install)
+    try:
+        info.devices()
+    except Exception as error:
+        detail = " ".join(f"{type(error).__name__}: {error}".split())
+        return Found(info.name, distribution, None, f"cannot list its devices ({detail})", f"pip install --force-reinstall {distribution}")
     return Found(info.name, distribution, info)
 
 

@@ -150,7 +150,7 @@ class Program:
         given = list(cotangents.values()) if isinstance(cotangents, Mapping) else cotangents
         given = list(given) if isinstance(given, (tuple, list)) else [given]
         results, gradients = self._backward(x, None, given, purpose, step)
-        return self._arranged([self.runtime.array(result) for result in results[: len(self.model.outputs)]]), gradients
+        return self._arranged([_owned(self.runtime.array(result), x) for result in results[: len(self.model.outputs)]]), gradients
 
     def trace(self, x: Any, labels: Any, loss: str | Loss = "cross_entropy", *, mode: str = "inference", step: int = 0) -> Trace:
         """Return everything one forward and backward pass computed, for a comparison."""
@@ -191,7 +191,7 @@ class Program:
         heads, layers, states = _split(results, len(lowered.heads), len(lowered.layers))
         self._parameters.update(zip(lowered.states, states, strict=True))
         if not native:
-            heads, layers = ([self.runtime.array(value) for value in part] for part in (heads, layers))
+            heads, layers = ([_owned(self.runtime.array(value), x) for value in part] for part in (heads, layers))
         return heads, dict(zip(lowered.layers, layers, strict=True))
 
     def _backward(
@@ -260,7 +260,10 @@ class Program:
 
     def _target(self, labels: Any, size: int, loss: Loss) -> Any:
         shape = self.graph.shapes[self.model.outputs[0][1]]
-        array = np.asarray(self.runtime.array(labels)) if self.runtime.is_tensor(labels) else np.asarray(labels)
+        try:
+            array = np.asarray(self.runtime.array(labels)) if self.runtime.is_tensor(labels) else np.asarray(labels)
+        except ValueError:
+            raise InputError(f"{self.model.name}: the labels are no array; their rows differ in length. Pass one label a sample.") from None
         role, wanted = loss.target(shape)
         if role == "labels":
             return self.runtime.tensor(check_labels(self.graph, array, size, shape[0]))
@@ -295,6 +298,12 @@ def find_loss(loss: str | Loss) -> Loss:
     if loss not in LOSSES:
         raise UnknownNameError(f"There is no loss called {loss!r}.{closest(loss, LOSSES)}")
     return LOSSES[loss]()
+
+
+def _owned(array: Array, x: Any) -> Array:
+    """Return `array`, copied if it is memory of the caller's `x`, as the output of a Flatten of the input may be."""
+    given = x.values() if isinstance(x, Mapping) else x if isinstance(x, (tuple, list)) else (x,)
+    return array.copy() if any(np.may_share_memory(array, value) for value in given if isinstance(value, np.ndarray)) else array
 
 
 def _split(values: Sequence[Any], first: int, second: int) -> tuple[list[Any], list[Any], list[Any]]:

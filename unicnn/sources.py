@@ -10,7 +10,7 @@ import numpy as np
 
 from unicnn import files, randomness, zoo
 from unicnn.datasets import fashion_mnist
-from unicnn.errors import DescriptionError, InputError, UnknownNameError, closest
+from unicnn.errors import DescriptionError, InputError, UnicnnError, UnknownNameError, closest
 from unicnn.graph import infer
 from unicnn.model import Model
 
@@ -45,7 +45,12 @@ def _from_python(path: Path, name: str) -> Model:
     if name not in found:
         models = [key for key, value in found.items() if isinstance(value, Model)]
         raise DescriptionError(f"{path}: has no {name!r}.{closest(name, models)}")
-    value = found[name]() if callable(found[name]) else found[name]
+    try:
+        value = found[name]() if callable(found[name]) else found[name]
+    except UnicnnError:
+        raise
+    except Exception as error:
+        raise DescriptionError(f"{path}:{name}: calling it without arguments failed ({type(error).__name__}: {error}).") from error
     if not isinstance(value, Model):
         raise DescriptionError(f"{path}:{name} is a {type(value).__name__}, not a unicnn Model.")
     return value

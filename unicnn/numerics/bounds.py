@@ -42,7 +42,28 @@ def gradients(
     with np.errstate(all="ignore"):
         y = getattr(TABLE, op)(*balls, **attributes)
         thunks = RULES[op](TABLE, exact(dy, precision(dtype)), y, *balls, **attributes)
-        return [None if thunk is None or operand is None else _widened(thunk()) for thunk, operand in zip(thunks, balls, strict=True)]
+        found = [None if thunk is None or operand is None else thunk() for thunk, operand in zip(thunks, balls, strict=True)]
+        return [None if ball is None else _widened(OTHER_FORMULAS.get(op, _as_it_is)(ball, dy, attributes)) for ball in found]
+
+
+def _as_it_is(gradient: Ball, dy: Array, attributes: Mapping[str, Any]) -> Ball:
+    return gradient
+
+
+def _elu_from_output(gradient: Ball, dy: Array, attributes: Mapping[str, Any]) -> Ball:
+    lost = gradient.precision.gamma(4) * abs(attributes["alpha"]) * np.abs(dy)
+    return Ball(gradient.value, gradient.radius + lost, gradient.precision)
+
+
+def _product_by_parts(gradient: Ball, dy: Array, attributes: Mapping[str, Any]) -> Ball:
+    return gradient.rounded(6)
+
+
+OTHER_FORMULAS: dict[str, Callable[[Ball, Array, Mapping[str, Any]], Ball]] = {
+    "elu": _elu_from_output,
+    "hardswish": _product_by_parts,
+}
+"""What equally correct formulas of a derivative may lose: ELU's from its output, y + alpha, and hardswish's product rule."""
 
 
 def _operands(op: str, operands: Sequence[Array | None], precision: Precision) -> list[Any]:

@@ -20,8 +20,8 @@ def field(check: Check, default: Any = dataclasses.MISSING, **options: Any) -> A
     return dataclasses.field(default=default, metadata={"check": check}, **options)
 
 
-def integer(minimum: int) -> Check:
-    """Accept an integer of at least `minimum`."""
+def integer(minimum: int, maximum: int = 2**63 - 1) -> Check:
+    """Accept an integer of at least `minimum`; none is larger than what a machine can count."""
 
     def check(value: Any) -> int:
         if not isinstance(value, bool):
@@ -30,16 +30,18 @@ def integer(minimum: int) -> Check:
             except TypeError:
                 pass
             else:
-                if number >= minimum:
+                if minimum <= number <= maximum:
                     return number
+                if number > maximum:
+                    raise ValueError(f"must be an integer from {minimum} to {maximum}")
         raise ValueError(f"must be an integer of at least {minimum}")
 
     return check
 
 
-def pair(minimum: int) -> Check:
-    """Accept an integer or a pair (vertical, horizontal) of integers of at least `minimum`."""
-    one = integer(minimum)
+def pair(minimum: int, maximum: int = 2**63 - 1) -> Check:
+    """Accept an integer or a pair (vertical, horizontal) of integers from `minimum` to `maximum`."""
+    one = integer(minimum, maximum)
 
     def check(value: Any) -> Pair:
         values = value if is_sequence(value) else (value, value)
@@ -95,7 +97,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Check:
         if not isinstance(value, (bool, str)):
             try:
                 result = float(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 pass
             else:
                 if math.isfinite(result) and low <= result <= high:

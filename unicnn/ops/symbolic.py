@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def input_shape(shape: object) -> Shape:
     size = integer(1)
     try:
         sizes = tuple(size(item) for item in shape)  # type: ignore[attr-defined]
-        if not sizes:
+        if not sizes or math.prod(sizes) >= 2**63:
             raise ValueError
     except (TypeError, ValueError):
         raise DescriptionError(

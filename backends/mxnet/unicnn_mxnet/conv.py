@@ -23,8 +23,7 @@ def conv_transpose2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: 
     op = namespace(x)
     _, channels, *kernel = shape(weight)
     if max(stride) > 1 and max(dilation) > 1:
-        weight, dilation = _spread(weight, dilation), (1, 1)
-        kernel = shape(weight)[2:]
+        x, stride = _spread(x, weight, stride), (1, 1)
     (top, bottom), (left, right) = crop
     extra = (top - bottom, left - right)
     common = {
@@ -37,15 +36,15 @@ def conv_transpose2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: 
     return y if bias is None else op.broadcast_add(y, op.reshape(bias, shape=(1, -1, 1, 1)))
 
 
-def _spread(weight: Tensor, dilation: Pair) -> Tensor:
-    """Return the kernel with its dilation written out as zeros: without oneDNN, stride and dilation together give wrong values."""
-    op = namespace(weight)
-    inner, channels, *kernel = shape(weight)
-    (kh, kw), (dh, dw) = kernel, dilation
-    rows = pad(op.reshape(weight, shape=(-1, kh, 1, kw)), padding=((0, dh - 1), (0, 0)), value=0.0)
-    both = pad(op.reshape(rows, shape=(-1, kh * dh, kw, 1)), padding=((0, 0), (0, dw - 1)), value=0.0)
-    full = op.reshape(both, shape=(inner, channels, kh * dh, kw * dw))
-    return op.slice(full, begin=(0, 0, 0, 0), end=(inner, channels, dh * (kh - 1) + 1, dw * (kw - 1) + 1))
+def _spread(x: Tensor, weight: Tensor, stride: Pair) -> Tensor:
+    """Return `x` with its stride written out as zeros: without oneDNN, stride and dilation together give wrong values.
+
+    Not the kernel with its dilation: a weight that is not an argument makes oneDNN's Deconvolution write past its gradient.
+    """
+    op = namespace(x)
+    channels = shape(weight)[0]
+    ones = op.ones_like(op.slice(weight, begin=(None, 0, 0, 0), end=(None, 1, 1, 1)))
+    return op.Deconvolution(x, ones, no_bias=True, num_filter=channels, kernel=(1, 1), stride=stride, num_group=channels)
 
 
 def _present(*operands: Tensor | None) -> list[Tensor]:

@@ -13,9 +13,12 @@ operations that keep the order of the axes pass this on to the next layer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
+
+import numpy as np
 
 from .buffers import Array, array_module, empty
 
@@ -30,10 +33,14 @@ _TILE_BYTES = 1 << 22
 _PIXEL_BYTES = 1 << 25
 
 
-# OpenBLAS spreads a product over threads from this many multiplications on, and
-# for one only a few times that size the threads take longer to wake than it takes.
+# From this many multiplications on, OpenBLAS wakes its threads for a product.
+# One of a few times that size is done sooner in pieces by the thread that asks,
+# and does not leave the other threads spinning while the next layer runs.
 _ONE_THREAD = 1 << 18
-_FEW_PIECES = 16
+_FEW_PIECES = 8
+
+# The part of a plane's channels that is worked on elementwise at a time.
+_CHUNK_BYTES = 1 << 18
 
 
 class _Geometry(NamedTuple):
@@ -50,6 +57,9 @@ class _Tile(NamedTuple):
 
     rows: slice
     columns: slice
+
+
+_WHOLE = _Tile(slice(0, None), slice(0, None))
 
 
 def window_count(size: int, sides: Pair, kernel: int, stride: int, dilation: int = 1) -> int:
@@ -91,9 +101,8 @@ def conv2d(
     size = tuple(map(window_count, x.shape[2:], padding, geometry.kernel, stride, dilation))
     whole = _batch_innermost(x.shape[0], size[1], weight)
     y = _empty_planes((x.shape[0], weight.shape[0], *size), x, whole)
-    depthwise = weight.shape[1] == 1 and groups > 1
-    correlate = _correlate_channels if depthwise else _correlate
-    for source, target in zip(_slabs(x, whole), _slabs(y, whole)):
+    correlate = _correlate_channels if _is_depthwise(weight, geometry) else _correlate
+    for source, target in zip(_slabs(x, whole), _slabs(y, whole), strict=True):
         correlate(_padded(source, padding), weight, bias, target, geometry)
     return y
 
@@ -115,7 +124,7 @@ def conv_transpose2d(
     negative ``crop`` after the end adds cells that hold the bias.
     """
     geometry = _Geometry(weight.shape[2:], stride, dilation, groups)
-    size = tuple((n - 1) * s + d * (k - 1) + 1 - sum(cut) for n, k, s, d, cut in zip(x.shape[2:], geometry.kernel, stride, dilation, crop))
+    size = tuple((x.shape[a + 2] - 1) * stride[a] + dilation[a] * (geometry.kernel[a] - 1) + 1 - sum(crop[a]) for a in (0, 1))
     return _scattered(x, weight, bias, size, crop, geometry)
 
 
@@ -157,9 +166,13 @@ def conv2d_weight_gradient(
     shape = (dy.shape[1], x.shape[1] // groups, *kernel_size)
     dw = array_module(x).zeros(shape, x.dtype)
     whole = _batch_innermost(x.shape[0], dy.shape[3], dw)
-    for source, gradient in zip(_slabs(x, whole), _slabs(dy, whole)):
+    for source, gradient in zip(_slabs(x, whole), _slabs(dy, whole), strict=True):
         _accumulate_weight(_padded(source, padding), _rows_contiguous(gradient), dw, geometry)
     return dw
+
+
+def _is_depthwise(weight: Array, geometry: _Geometry) -> bool:
+    return weight.shape[1] == 1 and geometry.groups > 1
 
 
 def _batch_innermost(batch: int, width: int, weight: Array) -> bool:
@@ -232,11 +245,12 @@ def _windows(slab: Array, size: Pair, geometry: _Geometry) -> Array:
     """Return the view (C, kh, kw, OH, OW, B) of all windows of ``slab`` (C, H, W, B)."""
     c, h, w, b = slab.strides
     (sh, sw), (dh, dw) = geometry.stride, geometry.dilation
-    return array_module(slab).lib.stride_tricks.as_strided(
-        slab,
-        (slab.shape[0], *geometry.kernel, *size, slab.shape[3]),
-        (c, h * dh, w * dw, h * sh, w * sw, b),
-    )
+    shape = (slab.shape[0], *geometry.kernel, *size, slab.shape[3])
+    return _strided(slab, shape, (c, h * dh, w * dw, h * sh, w * sw, b))
+
+
+def _strided(x: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+    return array_module(x).lib.stride_tricks.as_strided(x, shape, strides)
 
 
 def _columns(slab: Array, size: Pair, geometry: _Geometry) -> Iterator[tuple[_Tile, Array]]:
@@ -260,12 +274,8 @@ def _columns(slab: Array, size: Pair, geometry: _Geometry) -> Iterator[tuple[_Ti
         yield tile, columns.reshape(shape)
 
 
-_WHOLE = _Tile(slice(None), slice(None))
-
-
 def _correlate(slab: Array, weight: Array, bias: Array | None, y: Array, geometry: _Geometry) -> None:
     """Fill ``y`` (O, OH, OW, B) with the cross-correlation of a padded slab."""
-    xp = array_module(slab)
     groups = geometry.groups
     w = weight.reshape(groups, weight.shape[0] // groups, -1)
     for tile, columns in _columns(slab, y.shape[1:3], geometry):
@@ -278,9 +288,10 @@ def _correlate(slab: Array, weight: Array, bias: Array | None, y: Array, geometr
 def _multiply(a: Array, b: Array, y: Array) -> None:
     """Fill ``y`` (G, M, N) with the products of ``a`` (G, M, K) and ``b`` (G, K, N)."""
     xp = array_module(a)
-    pieces = -(-a[0].size * b.shape[2] // _ONE_THREAD)
-    step = -(-b.shape[2] // pieces) if pieces <= _FEW_PIECES else b.shape[2]
-    for start in range(0, b.shape[2], step):
+    width = b.shape[2]
+    pieces = -(-a[0].size * width // _ONE_THREAD)
+    step = -(-width // pieces) if xp is np and pieces <= _FEW_PIECES else width
+    for start in range(0, width, step):
         part = slice(start, start + step)
         xp.matmul(a, b[:, :, part], out=y[:, :, part])
 
@@ -288,26 +299,48 @@ def _multiply(a: Array, b: Array, y: Array) -> None:
 def _correlate_channels(slab: Array, weight: Array, bias: Array | None, y: Array, geometry: _Geometry) -> None:
     """Fill ``y`` (O, OH, OW, B) where every channel is a group of its own."""
     xp = array_module(slab)
-    views = _windows(slab, y.shape[1:3], geometry)
-    many = weight.shape[0] // geometry.groups
-    for c in _chunks(slab.shape[0], y[0].nbytes * many):
-        x = views[c, None]
-        w = weight.reshape(-1, many, *geometry.kernel, 1, 1, 1)[c]
-        target = y.reshape(-1, many, *y.shape[1:])[c]
-        scratch = empty(target.shape, y.dtype, xp)
-        target[...] = 0 if bias is None else bias.reshape(-1, many, 1, 1, 1)[c]
+    taps = windows = _windows(slab, y.shape[1:3], geometry)
+    if geometry.stride == (1, 1):
+        taps = _runs(windows, slab)
+    weights = _per_channel(weight, slab.shape[0], taps.ndim - 3)
+    target = y.reshape(slab.shape[0], -1, *y.shape[1:])
+    for c in _chunks(slab.shape[0], math.prod(taps.shape[3:]) * weights.shape[1] * y.itemsize):
+        scratch, total = (empty((*weights[c].shape[:2], *taps.shape[3:]), y.dtype, xp) for _ in range(2))
+        total[...] = 0
         for i, j in product(*map(range, geometry.kernel)):
-            target += xp.multiply(x[:, :, i, j], w[:, :, i, j], out=scratch)
+            total += xp.multiply(taps[c, None, i, j], weights[c, :, i, j], out=scratch)
+        target[c] = total if taps is windows else _unrun(total, slab, y.shape[1:])
+    if bias is not None:
+        y += bias.reshape(-1, 1, 1, 1)
+
+
+def _per_channel(weight: Array, channels: int, axes: int) -> Array:
+    """Return ``weight`` (O, 1, kh, kw) as (channels, O / channels, kh, kw) and ``axes`` more axes of length 1."""
+    return weight.reshape(channels, -1, *weight.shape[2:], *(1,) * axes)
+
+
+def _runs(windows: Array, slab: Array) -> Array:
+    """Return ``windows`` (C, kh, kw, OH, OW, B), of stride 1, as (C, kh, kw, cells).
+
+    The run of a tap goes from its first cell in the planes of ``slab`` to its last
+    and has the cells between rows that no window meets: one long loop over some
+    needless cells is faster than a short one per row.
+    """
+    c, kh, kw, oh, ow, b = windows.shape
+    cells = ((oh - 1) * slab.shape[2] + ow) * b
+    return _strided(windows, (c, kh, kw, cells), (*windows.strides[:3], slab.itemsize))
+
+
+def _unrun(runs: Array, slab: Array, shape: tuple[int, ...]) -> Array:
+    """Return what ``runs`` (C, M, cells) have at the cells that count, (C, M, *shape), where ``shape`` is (OH, OW, B)."""
+    return _strided(runs, (*runs.shape[:2], *shape), (*runs.strides[:2], *slab.strides[1:]))
 
 
 def _chunks(count: int, nbytes: int) -> Iterator[slice]:
-    """Yield slices of ``count`` items of ``nbytes`` each that fit a core's cache."""
+    """Yield slices of ``count`` items of ``nbytes`` each that stay in the cache of a core."""
     step = max(1, _CHUNK_BYTES // nbytes)
     for start in range(0, count, step):
         yield slice(start, min(start + step, count))
-
-
-_CHUNK_BYTES = 1 << 17
 
 
 def _accumulate_weight(slab: Array, dy: Array, dw: Array, geometry: _Geometry) -> None:
@@ -325,35 +358,46 @@ def _scattered(dy: Array, weight: Array, bias: Array | None, size: Pair, cut: Si
     y = _empty_planes((dy.shape[0], channels, *size), dy, whole)
     y[...] = 0 if bias is None else bias.reshape(-1, 1, 1)
     origin = (cut[0][0], cut[1][0])
-    for source, target in zip(_slabs(dy, whole), _slabs(y, whole)):
-        _scatter(_rows_contiguous(source), weight, target, origin, geometry)
+    scatter = _scatter_channels if _is_depthwise(weight, geometry) else _scatter
+    for source, target in zip(_slabs(dy, whole), _slabs(y, whole), strict=True):
+        scatter(_rows_contiguous(source), weight, target, origin, geometry)
     return y
 
 
 def _scatter(dy: Array, weight: Array, y: Array, origin: Pair, geometry: _Geometry) -> None:
     """Add to ``y`` (I, H, W, B) the windows that ``dy`` (O, OH, OW, B) weighs."""
-    xp = array_module(dy)
     groups = geometry.groups
     w = weight.reshape(groups, weight.shape[0] // groups, -1).swapaxes(1, 2)
-    pixel = y.shape[0] * weight[0, 0].size * y.shape[3]
+    height = w.shape[0] * w.shape[1]
     scratch = None
-    for tile in _tiles(*dy.shape[1:3], pixel * dy.dtype.itemsize):
+    for tile in _tiles(*dy.shape[1:3], height * y.shape[3] * dy.itemsize):
         source = _matrix(dy, tile, groups)
-        if scratch is None:
-            scratch = empty((w.shape[0] * w.shape[1] * source.shape[2],), dy.dtype, xp)
-        columns = scratch[: w.shape[0] * w.shape[1] * source.shape[2]]
-        columns = columns.reshape(groups, w.shape[1], -1)
-        xp.matmul(w, source, out=columns)
-        shape = (y.shape[0], *geometry.kernel, *dy[0, tile.rows, tile.columns].shape)
-        _add_taps(columns.reshape(shape), tile, y, origin, geometry)
+        if scratch is None:  # no later tile is larger
+            scratch = empty((height * source.shape[2],), dy.dtype, array_module(dy))
+        columns = scratch[: height * source.shape[2]].reshape(groups, w.shape[1], -1)
+        _multiply(w, source, columns)
+        windows = columns.reshape(y.shape[0], *geometry.kernel, *dy[0, tile.rows, tile.columns].shape)
+        for i, j in product(*map(range, geometry.kernel)):
+            _add_tap(windows[:, i, j], (i, j), tile, y, origin, geometry)
 
 
-def _add_taps(columns: Array, tile: _Tile, y: Array, origin: Pair, geometry: _Geometry) -> None:
-    """Add the ``columns`` (I, kh, kw, rows, columns, B) of a tile to ``y`` (I, H, W, B)."""
-    top, left = tile.rows.start, tile.columns.start
-    (sh, sw), (dh, dw) = geometry.stride, geometry.dilation
-    for i, j in product(*map(range, geometry.kernel)):
-        row, column = top * sh + i * dh - origin[0], left * sw + j * dw - origin[1]
-        rows, into_rows = meeting(row, sh, y.shape[1], 0, columns.shape[3])
-        across, into_across = meeting(column, sw, y.shape[2], 0, columns.shape[4])
-        y[:, into_rows, into_across] += columns[:, i, j, rows, across]
+def _scatter_channels(dy: Array, weight: Array, y: Array, origin: Pair, geometry: _Geometry) -> None:
+    """Add to ``y`` (I, H, W, B) the windows that ``dy`` (O, OH, OW, B) weighs, every channel a group of its own."""
+    xp = array_module(dy)
+    weights = _per_channel(weight, y.shape[0], 3)
+    source = dy.reshape(y.shape[0], -1, *dy.shape[1:])
+    for c in _chunks(y.shape[0], y[0].nbytes):
+        scratch = empty(source[c, 0].shape, dy.dtype, xp)
+        for m, i, j in product(*map(range, weights.shape[1:4])):
+            xp.multiply(source[c, m], weights[c, m, i, j], out=scratch)
+            _add_tap(scratch, (i, j), _WHOLE, y[c], origin, geometry)
+
+
+def _add_tap(part: Array, cell: Pair, tile: _Tile, y: Array, origin: Pair, geometry: _Geometry) -> None:
+    """Add to ``y`` (I, H, W, B) the ``part`` (I, rows, columns, B) that belongs to one ``cell`` of a tile's windows."""
+    first = (tile.rows.start, tile.columns.start)
+    (rows, into_rows), (columns, into_columns) = (
+        meeting(first[a] * s + cell[a] * geometry.dilation[a] - origin[a], s, y.shape[a + 1], 0, part.shape[a + 1])
+        for a, s in enumerate(geometry.stride)
+    )
+    y[:, into_rows, into_columns] += part[:, rows, columns]

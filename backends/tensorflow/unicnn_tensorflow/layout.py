@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import tensorflow as tf
 
 from unicnn.ops.fields import NO_PADDING, Sides
 
-Tensor = tf.Tensor
+Tensor: TypeAlias = tf.Tensor
 CHANNELS_LAST = (0, 2, 3, 1)
 CHANNELS_FIRST = (0, 3, 1, 2)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -18,9 +18,9 @@ from unicnn.backend import Compiled
 from unicnn.backend import Runtime as Contract
 from unicnn.plan import Plan
 from unicnn_tensorflow import layout
+from unicnn_tensorflow.layout import Tensor
 
-Tensor = tf.Tensor
-Results = Sequence[Tensor]
+Results: TypeAlias = Sequence[Tensor]
 
 DEVICES = {"cpu": "/CPU:0", "cuda": "/GPU:0"}
 
@@ -32,8 +32,8 @@ CANONICAL = {"conv": (3, 2, 0, 1), "conv_transpose": (3, 2, 0, 1), "linear": (1,
 class Runtime(Contract):
     """Run plans as graphs of TensorFlow, traced once for all batch sizes; derivatives are GradientTape's."""
 
-    enter = staticmethod(layout.enter)
-    leave = staticmethod(layout.leave)
+    enter: ClassVar[Callable[[Tensor], Tensor] | None] = staticmethod(layout.enter)
+    leave: ClassVar[Callable[[Tensor], Tensor] | None] = staticmethod(layout.leave)
 
     def tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
         with tf.device(DEVICES[self.device]):
