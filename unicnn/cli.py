@@ -47,18 +47,21 @@ def backends(json_to: JsonOption = None) -> None:
         ]
         _write(json_to, json.dumps({"backends": rows, "notes": notes()}, indent=2))
         return
+    from rich.markup import escape
+
     console = _console()
     table = _table("backend", "framework", "version", "devices", "plugin")
     for item in found:
         title = item.info.title if item.info else ""
         if item.usable and item.info is not None:
-            table.add_row(f"[green]{item.name}[/]", title, item.info.version(), ", ".join(item.info.devices()), item.distribution)
+            table.add_row(f"[green]{escape(item.name)}[/]", escape(title), item.info.version(), ", ".join(item.info.devices()), item.distribution)
         else:
-            table.add_row(f"[red]{item.name}[/]", title, "-", "-", item.distribution)
+            table.add_row(f"[red]{escape(item.name)}[/]", escape(title), "-", "-", item.distribution)
     console.print(table)
     for item in found:
         if not item.usable:
-            console.print(f"[red]{item.name}[/] cannot be used: {item.problem}. To repair: [bold]{item.repair}[/]")
+            problem, repair = escape(str(item.problem)), escape(str(item.repair))
+            console.print(f"[red]{escape(item.name)}[/] cannot be used: {problem}. To repair: [bold]{repair}[/]")
     if not found:
         console.print("No backend is installed. Install one: [bold]pip install unicnn-numpy[/]")
     for note in notes():
@@ -76,6 +79,8 @@ def show(model: ModelArgument, json_to: JsonOption = None) -> None:
     if json_to is not None:
         _write(json_to, json.dumps(_graph_json(graph), indent=2))
         return
+    from rich.markup import escape
+
     console = _console()
     table = _table("layer", "op", "inputs", "output", "parameters", "multiply-adds", right=2)
     previous = graph.model.inputs[0][0]
@@ -94,7 +99,7 @@ def show(model: ModelArgument, json_to: JsonOption = None) -> None:
         )
         previous = node.name
     console.print(table)
-    console.print(f"[bold]{graph.model.name}[/]: {graph.size:,} parameters, {graph.multiply_adds:,} multiply-adds a sample")
+    console.print(f"[bold]{escape(graph.model.name)}[/]: {graph.size:,} parameters, {graph.multiply_adds:,} multiply-adds a sample")
 
 
 def _graph_json(graph: Any) -> dict[str, Any]:
@@ -152,7 +157,7 @@ def compare(
     if json_to is not None:
         _write(json_to, result.to_json())
     if json_to != "-":
-        console.print(f"{described.name} on {batch} {what}")
+        console.print(f"{described.name} on {batch} {what}", markup=False)
         show_comparison(result, console)
     raise typer.Exit(0 if result.verdict == "agree" else 1)
 

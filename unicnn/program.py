@@ -230,9 +230,9 @@ class Program:
         else:
             values = list(x) if isinstance(x, (tuple, list)) else [x]
         if len(values) != len(names):
-            raise InputError(
-                f"{self.model.name} takes {len(names)} inputs ({', '.join(names)}), not {len(values)}. Pass a tuple or a dict of them."
-            )
+            wanted = f"{len(names)} inputs ({', '.join(names)})" if len(names) > 1 else "one input"
+            hint = "a tuple or a dict of them" if len(names) > 1 else "one NumPy array with the whole batch"
+            raise InputError(f"{self.model.name} takes {wanted}, not {len(values)}. Pass {hint}.")
         native = not any(isinstance(value, np.ndarray) for value in values) and all(map(self.runtime.is_tensor, values))
         if native:
             for (name, shape), value in zip(self.model.inputs, values, strict=True):

@@ -72,11 +72,13 @@ def show(result: Comparison, console: Console) -> None:
 
 def parts(result: Comparison) -> Iterable[RenderableType]:
     """Yield what a comparison shows, in order."""
+    from rich.markup import escape
+
     versions = ", ".join(f"{item.title} {item.version}" for item in result.backends)
     device = result.backends[0].device
-    yield f"{result.model}, a batch of {result.batch}, {result.numerics} numerics, {device}: {versions}"
+    yield f"{escape(result.model)}, a batch of {result.batch}, {result.numerics} numerics, {device}: {versions}"
     for item in result.absent:
-        yield f"[yellow]without {item.name}:[/] {item.reason}. To repair: {item.repair}"
+        yield f"[yellow]without {item.name}:[/] {escape(item.reason)}. To repair: {escape(item.repair)}"
     yield ""
     yield "[bold]Error of each layer's output, as a share of what rounding allows (above 1 it is a mistake)[/]"
     yield _rows_table(result.layers, result)
@@ -87,7 +89,7 @@ def parts(result: Comparison) -> Iterable[RenderableType]:
         yield "[bold]Outputs of two backends, end to end: the largest difference, and the share of elements that differ[/]"
         yield _pairs_table(result)
     colour = "green" if result.verdict == "agree" else "red"
-    yield f"[bold {colour}]{result.conclusion}[/]"
+    yield f"[bold {colour}]{escape(result.conclusion)}[/]"
 
 
 def _table() -> Table:

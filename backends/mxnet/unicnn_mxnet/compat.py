@@ -6,6 +6,7 @@ Every concession to MXNet's age is here. The other modules take `mx` from this o
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -25,6 +26,14 @@ def old_numpy() -> Iterator[None]:
         del np.bool  # type: ignore[attr-defined]
 
 
+def forget_half_an_import() -> None:
+    """Drop what an `import mxnet` that failed for want of that name has left behind; a second one would take it for whole."""
+    if "mxnet" not in sys.modules:
+        for name in [name for name in sys.modules if name.startswith("mxnet.")]:
+            del sys.modules[name]
+
+
+forget_half_an_import()
 with old_numpy(), warnings.catch_warnings():
     # It greets a newer NumPy and distutils with a dozen warnings, none of which concerns what is used here.
     warnings.simplefilter("ignore")
