@@ -3,7 +3,7 @@
 A rule receives a table of functions, the gradient `dy` that arrived at the output, the output `y`, and then what the
 lowering received. It returns, for each operand, a function without arguments that computes that operand's gradient,
 or None where there is none; so nothing is computed that nobody asked for. The table holds the gradients of
-contractions and pooling (`conv2d_input_gradient`, …) and a few primitives (`where`, `sum`, `exp`, …); values need
+contractions, pooling and ReLU (`conv2d_input_gradient`, …) and a few primitives (`where`, `sum`, `exp`, …); values need
 arithmetic operators, comparisons, slicing and `shape`.
 """
 
@@ -155,8 +155,8 @@ def dropout(t: Any, dy: Value, y: Value, x: Value, mask: Value) -> Thunks:
 
 @derivative
 def relu(t: Any, dy: Value, y: Value, x: Value) -> Thunks:
-    """Pass dy where y is positive; elsewhere y itself is the gradient: 0, or NaN where x was."""
-    return (lambda: t.where(y > 0, dy, y),)
+    """Pass dy where y is positive; elsewhere the gradient is 0, or NaN where y is."""
+    return (lambda: t.relu_gradient(dy, y),)
 
 
 @derivative

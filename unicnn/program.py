@@ -62,16 +62,16 @@ def check_device(backend: Backend, device: str) -> None:
         )
 
 
-def check_memory(graph: Graph, numerics: Numerics) -> None:
-    """Raise InputError if the weights and one sample's activations cannot fit in this machine's memory."""
+def check_memory(graph: Graph, numerics: Numerics, samples: int = 1) -> None:
+    """Raise InputError if the weights and the activations of `samples` samples cannot fit in this machine's memory."""
     size = np.dtype(numerics.dtype).itemsize
-    need = size * (sum(parameter.size for parameter in graph.parameters.values()) + graph.activations)
+    need = size * (sum(parameter.size for parameter in graph.parameters.values()) + samples * graph.activations)
     have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
     if need > have:
         largest = max(graph.nodes, key=lambda node: node.size + math.prod(node.shape))
         raise InputError(
-            f"{graph.model.name} needs {need / 2**30:,.1f} GiB for its weights and one sample, and this machine has {have / 2**30:,.1f} GiB; "
-            f"most of it is for {graph.path(largest)}. Check the sizes in the description."
+            f"{graph.model.name} needs {need / 2**30:,.1f} GiB for its weights and {samples} sample{'s' * (samples > 1)}, "
+            f"and this machine has {have / 2**30:,.1f} GiB; most of it is for {graph.path(largest)}. Check the sizes in the description."
         )
 
 

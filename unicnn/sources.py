@@ -13,6 +13,8 @@ from unicnn.datasets import fashion_mnist
 from unicnn.errors import DescriptionError, InputError, UnicnnError, UnknownNameError, closest
 from unicnn.graph import infer
 from unicnn.model import Model
+from unicnn.numerics import numerics
+from unicnn.program import check_memory
 
 Array = np.ndarray[Any, Any]
 
@@ -66,6 +68,7 @@ def sample(model: Model, data: str, count: int, seed: int = 0) -> tuple[Any, Arr
         raise InputError(f"A batch must have at least 1 sample, not {count}.")
     if data not in ("auto", "fashion-mnist", "random"):
         raise UnknownNameError(f"There is no data called {data!r}.{closest(data, ['fashion-mnist', 'random'])}")
+    check_memory(infer(model), numerics("native"), count)
     shape = model.inputs[0][1]
     fits = len(model.inputs) == 1 and len(shape) == 3 and shape[0] in (1, 3) and shape[1] % 28 == 0 == shape[2] % 28
     if data == "fashion-mnist" and not fits:

@@ -17,9 +17,10 @@ from unicnn.initializers import Rules, initial_weights
 from unicnn.lowering import edge, probes
 from unicnn.model import Model
 from unicnn.numerics import bounds
+from unicnn.numerics import numerics as find_numerics
 from unicnn.numerics.ball import Ball
 from unicnn.ops.loss import Loss
-from unicnn.program import Program, Trace, find_loss, lower
+from unicnn.program import Program, Trace, check_memory, find_loss, lower
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -46,6 +47,7 @@ def compare(
     the reason. `progress` is told what is being done.
     """
     graph = infer(model)
+    check_memory(graph, find_numerics(numerics))
     drawn = initial_weights(graph, seed, init) if weights is None else weights
     names = plugins.usable() if backends is None else tuple(dict.fromkeys(backends))
     if not names:

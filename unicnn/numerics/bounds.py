@@ -306,6 +306,7 @@ TABLE = SimpleNamespace(
     mul=_mul,
     cross_entropy=_cross_entropy,
     squared_error=_squared_error,
+    relu_gradient=lambda dy, y: ball.where(y > 0, dy, y),  # y is 0 or NaN where it is not positive
     where=_where,
     sum=ball.total,
     exp=ball.exp,

@@ -5,12 +5,22 @@ from __future__ import annotations
 import math
 
 from . import primitive
-from .buffers import Array, array_module, empty_like
+from .buffers import Array, array_module, empty_like, set_chosen
 
 
 def relu(x: Array) -> Array:
     """Return max(x, 0), NaN where x is NaN."""
     return array_module(x).maximum(x, 0, out=empty_like(x))
+
+
+def relu_gradient(dy: Array, y: Array) -> Array:
+    """Return ``dy`` where ``y`` is positive, and elsewhere 0, or NaN where ``y`` is NaN."""
+    xp = array_module(y)
+    if xp.isnan(y.max()):
+        return xp.where(y > 0, dy, y)
+    dx = empty_like(y)
+    set_chosen(dx, dy, y > 0)
+    return dx
 
 
 def relu6(x: Array) -> Array:

@@ -20,10 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .buffers import Array, array_module, empty
+from unicnn.ops.fields import Pair, Sides
 
-Pair = tuple[int, int]
-Sides = tuple[Pair, Pair]
+from .buffers import Array, array_module, empty
 
 # The column matrix of one tile.  Small enough to stay in the last level cache,
 # large enough that waking the threads of the BLAS is paid for.

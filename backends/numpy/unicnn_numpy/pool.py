@@ -14,8 +14,11 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from .buffers import Array, Module, aligned, array_module, empty_like
-from .conv import Pair, Sides, meeting, window_count
+from unicnn.ops.fields import Pair, Sides
+from unicnn.ops.pool import window_counts
+
+from .buffers import Array, Module, aligned, array_module, empty_like, set_chosen
+from .conv import meeting, window_count
 
 Spans = tuple[Pair, ...]
 
@@ -175,7 +178,7 @@ def _route(dy: Array, x: Array, y: Array, dx: Array, kernel: Pair, stride: Pair,
     """Fill ``dx`` with ``dy``, each at the first cell of its window that equals ``y``."""
     xp = array_module(x)
     overlapping = stride[0] < kernel[0] or stride[1] < kernel[1]
-    put = _add_chosen if overlapping else _set_chosen
+    put = _add_chosen if overlapping else set_chosen
     if (kernel, origin) != (stride, (0, 0)) or x[0, 0].size != y[0, 0].size * math.prod(kernel):
         # Not every cell belongs to exactly one window.
         dx[...] = 0
@@ -194,18 +197,10 @@ def _route(dy: Array, x: Array, y: Array, dx: Array, kernel: Pair, stride: Pair,
         put(dx[tap], dy[at], hit)
 
 
-def _set_chosen(x: Array, y: Array, chosen: Array) -> None:
-    """Fill ``x`` with ``y`` where ``chosen`` and with zero elsewhere."""
-    # The product of the bits is exact for every float, infinities and NaN too,
-    # and unlike a masked copy it does not branch on each cell.
-    bits = f"i{y.dtype.itemsize}"
-    array_module(x).multiply(y.view(bits), chosen, out=x.view(bits))
-
-
 def _add_chosen(x: Array, y: Array, chosen: Array) -> None:
     """Add ``y`` to ``x`` where ``chosen``."""
     scratch = empty_like(y)
-    _set_chosen(scratch, y, chosen)
+    set_chosen(scratch, y, chosen)
     x += scratch
 
 
@@ -216,24 +211,17 @@ def _spread(y: Array, x: Array, axis: int, kernel: int, stride: int, before: int
         x[cells] += y[windows]
 
 
-def _overlap(size: int, count: int, kernel: int, stride: int, sides: Pair, counted: Pair) -> list[int]:
-    """Return how many counted cells each window along an axis has."""
-    starts = (o * stride - sides[0] for o in range(count))
-    return [min(start + kernel, size + counted[1]) - max(start, -counted[0]) for start in starts]
-
-
 def _cell_counts(y: Array, size: Pair, kernel: Pair, stride: Pair, padding: Sides, counted: Sides) -> Array:
     """Return the divisors (OH, OW) of the windows of ``y``, or the only one."""
-    rows, columns = map(_overlap, size, y.shape[2:], kernel, stride, padding, counted)
-    return _outer(array_module(y), rows, columns, y.dtype)
+    return _outer(array_module(y), *window_counts(size, kernel, stride, padding, counted), y.dtype)
 
 
 def _span_counts(y: Array, rows: Spans, cols: Spans) -> Array:
-    lengths = ([stop - start for start, stop in spans] for spans in (rows, cols))
+    lengths = (tuple(stop - start for start, stop in spans) for spans in (rows, cols))
     return _outer(array_module(y), *lengths, y.dtype)
 
 
-def _outer(xp: Module, rows: list[int], columns: list[int], dtype: Any) -> Array:
+def _outer(xp: Module, rows: tuple[int, ...], columns: tuple[int, ...], dtype: Any) -> Array:
     """Return all products, or one scalar if they are equal."""
     if len(set(rows)) == len(set(columns)) == 1:
         return dtype.type(rows[0] * columns[0])
