@@ -19,9 +19,12 @@ def learn_edges(backend, steps=10, rate=0.03):
     detect = un.lower(model, backend, weights={"conv.weight": np.array([[[[1, -1]]]], np.float32)})
     y = detect(x)
     assert (y == [0, 1, 0, 0, 0, -1, 0]).all()
-    assert (un.lower(un.Sequential([("conv", un.Conv2d(1, (1, 2), bias=False))], input=(1, 8, 6)), backend, weights=detect.weights())(
-        np.ascontiguousarray(x.swapaxes(2, 3))
-    ) == 0).all()
+    assert (
+        un.lower(un.Sequential([("conv", un.Conv2d(1, (1, 2), bias=False))], input=(1, 8, 6)), backend, weights=detect.weights())(
+            np.ascontiguousarray(x.swapaxes(2, 3))
+        )
+        == 0
+    ).all()
 
     program, losses = un.lower(model, backend, seed=1), []
     for _ in range(steps):
@@ -39,11 +42,19 @@ def main(backend="numpy"):
 
     sizes = {"k3 p1": un.Conv2d(1, 3, padding=1), "k5x3 p2x1": un.Conv2d(1, (5, 3), padding=(2, 1)), "k3 p2": un.Conv2d(1, 3, padding=2)}
     sizes |= {"k3x5 p0x1 s3x4": un.Conv2d(1, (3, 5), padding=(0, 1), stride=(3, 4)), "k3 p1 s2": un.Conv2d(1, 3, padding=1, stride=2)}
-    found = {name: un.lower(un.Sequential([op], input=(1, 8, 8)), backend)(np.ones((1, 1, 8, 8), np.float32)).shape[2:] for name, op in sizes.items()}
+    found = {
+        name: un.lower(un.Sequential([op], input=(1, 8, 8)), backend)(np.ones((1, 1, 8, 8), np.float32)).shape[2:]
+        for name, op in sizes.items()
+    }
     print("from 8x8:", found)
     assert list(found.values()) == [(8, 8), (8, 8), (10, 10), (2, 2), (4, 4)]
 
-    for build, parameters in ((un.zoo.vgg11, 128_806_154), (un.zoo.vgg11_quarter, 43_093_322), (un.zoo.nin, 1_992_166), (un.zoo.resnet18, 11_178_378)):
+    for build, parameters in (
+        (un.zoo.vgg11, 128_806_154),
+        (un.zoo.vgg11_quarter, 43_093_322),
+        (un.zoo.nin, 1_992_166),
+        (un.zoo.resnet18, 11_178_378),
+    ):
         graph = un.infer(build())
         print(f"{graph.model.name}: {graph.size:,} parameters, {graph.multiply_adds:,} multiply-adds")
         assert graph.size == parameters

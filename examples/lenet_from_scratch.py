@@ -26,7 +26,12 @@ def main(backend="numpy"):
     outputs = small.outputs(images)
     for title, name in (("1st conv block", "pool1"), ("2nd conv block", "flatten1"), ("1st dense", "relu3"), ("2nd dense", "linear2")):
         print(f"{title}: {outputs[name].shape}")
-    assert [outputs[name].shape for name in ("pool1", "flatten1", "relu3", "linear2")] == [(256, 20, 12, 12), (256, 1250), (256, 128), (256, 10)]
+    assert [outputs[name].shape for name in ("pool1", "flatten1", "relu3", "linear2")] == [
+        (256, 20, 12, 12),
+        (256, 1250),
+        (256, 128),
+        (256, 10),
+    ]
 
     loss, gradients = small.gradients(images, labels)
     large, _ = un.lower(un.zoo.lenet(), backend, weights=weights(1.0)).gradients(images, labels)

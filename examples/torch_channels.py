@@ -28,7 +28,9 @@ def main(backend="numpy"):
     print("three channels out:", three[0].tolist())
     assert (three[0] == [[[56, 72], [104, 120]], [[76, 100], [148, 172]], [[96, 128], [192, 224]]]).all()
 
-    x = un.initial_weights(un.Sequential([un.Linear(9, bias=False)], input=(3,)), init={"weight": un.Normal(1)})["linear1.weight"].T.reshape(1, 3, 3, 3)
+    x = un.initial_weights(un.Sequential([un.Linear(9, bias=False)], input=(3,)), init={"weight": un.Normal(1)})[
+        "linear1.weight"
+    ].T.reshape(1, 3, 3, 3)
     k = un.initial_weights(un.Sequential([un.Conv2d(2, 1, bias=False)], input=(3, 3, 3)), init={"weight": un.Normal(1)})["conv1.weight"]
     y = conv(backend, np.ascontiguousarray(x), k).reshape(2, 9)
     product = k.reshape(2, 3).astype(np.float64) @ x.reshape(3, 9)

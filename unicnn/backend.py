@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from unicnn.errors import BackendError, UnsupportedError
 
@@ -101,15 +101,20 @@ class Runtime(ABC):
     what is compiled); everything the core sees is NCHW.
     """
 
-    enter: ClassVar[Callable[[Tensor], Tensor] | None] = None
-    """Turn a canonical value into the order in which the lowerings take it; None if they are the same."""
-    leave: ClassVar[Callable[[Tensor], Tensor] | None] = None
-    """Turn a value of a lowering into canonical order; None if they are the same."""
-
     def __init__(self, device: str, dtype: str) -> None:
         self.device = device
         self.dtype = dtype
         self.table = SimpleNamespace()
+
+    @staticmethod
+    def enter(x: Tensor) -> Tensor:
+        """Turn a canonical value into the order in which the lowerings take it; override both or neither."""
+        return x
+
+    @staticmethod
+    def leave(x: Tensor) -> Tensor:
+        """Turn a value of a lowering into canonical order."""
+        return x
 
     @abstractmethod
     def tensor(self, array: np.ndarray[Any, Any]) -> Tensor:

@@ -35,12 +35,16 @@ def check_values(graph: Graph, name: str, shape: Shape, given: Shape, dtype: str
 
 def batch_size(graph: Graph, values: Sequence[Any], training: bool) -> int:
     """Return the number of samples, the same in all inputs; raise InputError if batch norm has one value a channel to train on."""
-    sizes = {int(value.shape[0]) for value in values}
+    sizes = {value.shape[0] for value in values}
+    if None in sizes:
+        raise InputError(
+            f"{graph.model.name}: the input's batch size is unknown. Call the program with values, not inside a function being traced."
+        )
     if len(sizes) > 1:
         raise InputError(
             f"{graph.model.name}: the inputs have batches of {', '.join(map(str, sorted(sizes)))} samples. Pass the same number for each."
         )
-    size = sizes.pop()
+    size = int(sizes.pop())
     if training:
         for node in graph.nodes:
             if node.op.states and size * int(np.prod(node.shape[1:])) == 1:

@@ -54,7 +54,9 @@ def backends(json_to: JsonOption = None) -> None:
     for item in found:
         title = item.info.title if item.info else ""
         if item.usable and item.info is not None:
-            table.add_row(f"[green]{escape(item.name)}[/]", escape(title), item.info.version(), ", ".join(item.info.devices()), item.distribution)
+            table.add_row(
+                f"[green]{escape(item.name)}[/]", escape(title), item.info.version(), ", ".join(item.info.devices()), item.distribution
+            )
         else:
             table.add_row(f"[red]{escape(item.name)}[/]", escape(title), "-", "-", item.distribution)
     console.print(table)

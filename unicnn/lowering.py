@@ -15,7 +15,6 @@ from unicnn.ops.base import Misfit, Op, family
 from unicnn.ops.loss import Loss
 from unicnn.plan import Argument, Plan, Step
 
-
 _OWN_NAMES = ("probe", "mask", "labels", "values")
 """The roles of arguments whose names a layer or an input may have too."""
 
@@ -68,18 +67,18 @@ class _Builder:
 
     def _arguments(self) -> Iterable[Argument]:
         graph, purpose = self.graph, self.purpose
-        for name, _ in graph.model.inputs:
-            yield Argument(name, "input")
+        for name, shape in graph.model.inputs:
+            yield Argument(name, "input", shape)
         for name, parameter in graph.parameters.items():
-            yield Argument(name, "parameter" if parameter.trainable else "state", parameter.kind)
+            yield Argument(name, "parameter" if parameter.trainable else "state", parameter.shape, parameter.kind)
         if purpose.training:
             for node in graph.nodes:
                 if node.op.masked:
-                    yield Argument(f"{node.name}.mask", "mask")
+                    yield Argument(f"{node.name}.mask", "mask", node.shape)
         if purpose.loss is not None:
-            yield Argument("target", purpose.loss.target(self._loss_input())[0])
+            yield Argument("target", *purpose.loss.target(self._loss_input()))
         if purpose.probes:
-            yield from (Argument(name, "probe") for name in probes(graph))
+            yield from (Argument(name, "probe", shape) for name, shape in probes(graph).items())
 
     def _loss_input(self) -> tuple[int, ...]:
         assert self.purpose.loss is not None
@@ -104,7 +103,7 @@ class _Builder:
             self._node(node, states)
         heads = self._heads()
         layers = {node.name: self._leave(self.values[node.name]) for node in self.graph.nodes} if self.purpose.every else {}
-        plan = Plan(self.arguments, self.steps, [*heads.values(), *layers.values(), *states.values()])
+        plan = Plan(self.arguments, self.steps, [*heads.values(), *layers.values(), *states.values()], training=self.purpose.training)
         return Lowered(plan, tuple(heads), tuple(layers), tuple(states))
 
     def _heads(self) -> dict[str, int]:
@@ -157,11 +156,11 @@ class _Builder:
 
     def _enter(self, slot: int) -> int:
         enter = self.runtime.enter
-        return slot if enter is None else self._step("enter", enter, {}, [slot])[0]
+        return slot if enter is Runtime.enter else self._step("enter", enter, {}, [slot])[0]
 
     def _leave(self, slot: int) -> int:
         leave = self.runtime.leave
-        return slot if leave is None else self._step("leave", leave, {}, [slot])[0]
+        return slot if leave is Runtime.leave else self._step("leave", leave, {}, [slot])[0]
 
     def _read(self, source: str, reader: str, place: int) -> int:
         slot = self.values[source]

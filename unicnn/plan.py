@@ -10,11 +10,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Argument:
-    """Describe one argument of a plan: a "value" in canonical order, "labels", or a "parameter" of a kind as the backend packs it."""
+    """Describe one argument of a plan.
+
+    `role` is "input", "mask", "values", "probe" (values in canonical order), "labels" (int64), "parameter", or "state" (a parameter
+    that is not learned), which come as the backend packs their `kind`. `shape` leaves the batch axis of a batched one out.
+    """
 
     name: str
     role: str
+    shape: tuple[int, ...]
     kind: str = ""
+
+    @property
+    def batched(self) -> bool:
+        """Tell whether the first axis is the batch."""
+        return self.role not in ("parameter", "state")
 
 
 @dataclass(frozen=True)
@@ -32,10 +42,11 @@ class Step:
 class Plan:
     """Run the steps over a list of slots: the arguments first, then what the steps compute.
 
-    Calling a plan with tensors computes; calling it with a framework's symbols traces.
+    Calling a plan with tensors computes; calling it with a framework's symbols traces. `training` tells the mode.
     """
 
-    def __init__(self, arguments: Sequence[Argument], steps: Sequence[Step], results: Sequence[int]) -> None:
+    def __init__(self, arguments: Sequence[Argument], steps: Sequence[Step], results: Sequence[int], *, training: bool = False) -> None:
+        self.training = training
         self.arguments = tuple(arguments)
         self.steps = tuple(steps)
         self.results = tuple(results)

@@ -139,7 +139,7 @@ class Program:
         """
         purpose = Purpose(training=check_mode(mode), loss=find_loss(loss), gradients=True)
         results, gradients = self._backward(x, labels, None, purpose, step)
-        return float(self.runtime.array(results[0])), gradients
+        return self.runtime.array(results[0]).item(), gradients
 
     def vjp(self, x: Any, cotangents: Any, *, mode: str = "inference", step: int = 0) -> tuple[Any, dict[str, Array]]:
         """Return the outputs, and the gradients of sum(output * cotangent) by parameters and inputs, as NumPy arrays.
@@ -159,7 +159,7 @@ class Program:
         names = self._plan(purpose).layers
         arrays = [self.runtime.array(result) for result in results[: 1 + len(names)]]
         incoming = {name: gradients.pop(name) for name in probes(self.graph)}
-        return Trace(float(arrays[0]), dict(zip(names, arrays[1:], strict=True)), gradients, incoming)
+        return Trace(arrays[0].item(), dict(zip(names, arrays[1:], strict=True)), gradients, incoming)
 
     def weights(self) -> dict[str, Array]:
         """Return all parameters and running statistics by full name, in canonical layout."""

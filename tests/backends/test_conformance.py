@@ -12,7 +12,11 @@ TRIALS = [
     pytest.param(case, dtype, recipe, id=f"{case.path}-{what}-{dtype}")
     for case in CASES
     for dtype in ("float32", "float64")
-    for recipe, what in (("lattice", "is-exact-on-integers"), ("normal", "is-within-its-bound"), ("wide", "is-within-its-bound-over-magnitudes"))
+    for recipe, what in (
+        ("lattice", "is-exact-on-integers"),
+        ("normal", "is-within-its-bound"),
+        ("wide", "is-within-its-bound-over-magnitudes"),
+    )
     if (recipe != "lattice" or case.exact) and (recipe != "wide" or dtype == "float32")
 ]
 

@@ -30,7 +30,11 @@ LINE = np.array([[[[1, -1]]]], np.float32)
 FACTS = [
     pytest.param(un.Conv2d(1, 2, bias=False), arange(1, 1, 3, 3), {"weight": SQUARE}, [[[[19, 25], [37, 43]]]], id="gluon-conv-3x3-by-2x2"),
     pytest.param(
-        un.Conv2d(1, 2, bias=False), arange(1, 2, 3, 3), {"weight": arange(1, 2, 2, 2)}, [[[[268, 296], [352, 380]]]], id="gluon-conv-two-channels"
+        un.Conv2d(1, 2, bias=False),
+        arange(1, 2, 3, 3),
+        {"weight": arange(1, 2, 2, 2)},
+        [[[[268, 296], [352, 380]]]],
+        id="gluon-conv-two-channels",
     ),
     pytest.param(
         un.Conv2d(2, 1),
@@ -46,7 +50,9 @@ FACTS = [
         [[[[0, 3, 8, 4], [9, 19, 25, 10], [21, 37, 43, 16], [6, 7, 8, 0]]]],
         id="gluon-conv-pad-1",
     ),
-    pytest.param(un.Conv2d(1, 2, stride=2, bias=False), arange(1, 1, 4, 4), {"weight": SQUARE}, [[[[24, 36], [72, 84]]]], id="gluon-conv-stride-2"),
+    pytest.param(
+        un.Conv2d(1, 2, stride=2, bias=False), arange(1, 1, 4, 4), {"weight": SQUARE}, [[[[24, 36], [72, 84]]]], id="gluon-conv-stride-2"
+    ),
     pytest.param(un.MaxPool2d(2, stride=1), arange(1, 1, 3, 3), {}, [[[[4, 5], [7, 8]]]], id="gluon-max-pool-stride-1"),
     pytest.param(un.AvgPool2d(2, stride=1), arange(1, 1, 3, 3), {}, [[[[2, 3], [5, 6]]]], id="gluon-avg-pool-stride-1"),
     pytest.param(un.Conv2d(1, 2, bias=False), T2_X, {"weight": T2_K[None]}, [[[[56, 72], [104, 120]]]], id="torch-two-channels-summed"),
@@ -57,9 +63,15 @@ FACTS = [
         [[[[56, 72], [104, 120]], [[76, 100], [148, 172]], [[96, 128], [192, 224]]]],
         id="torch-three-outputs",
     ),
-    pytest.param(un.Conv2d(1, (1, 2), bias=False), EDGE, {"weight": LINE}, [[[[0, 1, 0, 0, 0, -1, 0]] * 6]], id="d2l-vertical-edges-are-found"),
     pytest.param(
-        un.Conv2d(1, (1, 2), bias=False), EDGE.swapaxes(2, 3), {"weight": LINE}, np.zeros((1, 1, 8, 5)), id="d2l-horizontal-edges-are-not-found"
+        un.Conv2d(1, (1, 2), bias=False), EDGE, {"weight": LINE}, [[[[0, 1, 0, 0, 0, -1, 0]] * 6]], id="d2l-vertical-edges-are-found"
+    ),
+    pytest.param(
+        un.Conv2d(1, (1, 2), bias=False),
+        EDGE.swapaxes(2, 3),
+        {"weight": LINE},
+        np.zeros((1, 1, 8, 5)),
+        id="d2l-horizontal-edges-are-not-found",
     ),
 ]
 
@@ -101,7 +113,9 @@ def test_a_1x1_convolution_is_a_matrix_product(backend: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "golden"), [(un.Conv2d(3, 3, padding=1), (3, 6, 6)), (un.Conv2d(6, 3, padding=1, stride=2), (6, 3, 3))], ids=["same-shape", "halved"]
+    ("block", "golden"),
+    [(un.Conv2d(3, 3, padding=1), (3, 6, 6)), (un.Conv2d(6, 3, padding=1, stride=2), (6, 3, 3))],
+    ids=["same-shape", "halved"],
 )
 def test_residual_blocks_have_the_printed_shapes(block: un.Conv2d, golden: tuple[int, ...], backend: str) -> None:
     x = un.Input(3, 6, 6)

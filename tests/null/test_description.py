@@ -312,7 +312,12 @@ class TestGraphs:
         assert not missing, str(caught.value)
 
     def test_a_cycle_is_refused_naming_its_layers(self) -> None:
-        layers = [Layer("in", un.ReLU(), ("x",)), Layer("a", un.Add(), ("in", "c")), Layer("b", un.ReLU(), ("a",)), Layer("c", un.ReLU(), ("b",))]
+        layers = [
+            Layer("in", un.ReLU(), ("x",)),
+            Layer("a", un.Add(), ("in", "c")),
+            Layer("b", un.ReLU(), ("a",)),
+            Layer("c", un.ReLU(), ("b",)),
+        ]
         with pytest.raises(DescriptionError, match="a -> b -> c -> a|b -> c -> a -> b|c -> a -> b -> c"):
             un.Model.of([("x", (3,))], layers)
 
@@ -341,7 +346,9 @@ class TestShapes:
             _ = un.Model((a, b), un.Add()(a, b)).input_shape
 
     def test_the_first_layer_that_does_not_fit_is_named(self) -> None:
-        with pytest.raises(ShapeError, match=r"^lenet/conv2 \(Conv2d 50, 7x7\) cannot take 16x5x5: the window 7x7 exceeds the padded input 5x5\."):
+        with pytest.raises(
+            ShapeError, match=r"^lenet/conv2 \(Conv2d 50, 7x7\) cannot take 16x5x5: the window 7x7 exceeds the padded input 5x5\."
+        ):
             un.Sequential([un.Conv2d(16, 4), un.Conv2d(50, 7), un.Conv2d(1, 9)], input=(1, 8, 8), name="lenet")
 
     def test_a_misfit_shows_when_the_layer_is_called(self) -> None:

@@ -99,7 +99,9 @@ class TestRoundTrip:
         assert path.read_text(encoding="utf-8") == text
         assert dumps(un.zoo.get(ZOO[ZOO.index(name) - 1]), kind) != text
 
-    @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], derandomize=True)
+    @settings(
+        max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], derandomize=True
+    )
     @given(model=models())
     def test_any_network_comes_back_and_its_text_is_stable(self, tmp_path: Path, kind: str, model: Any) -> None:
         path = tmp_path / f"net.{kind}"
@@ -254,7 +256,9 @@ def test_a_malformed_description_is_refused_in_one_paragraph(tmp_path: Path, nam
 
 @pytest.mark.parametrize("depth", range(800, 1010, 3))
 def test_json_nested_almost_too_deeply_is_refused_too(tmp_path: Path, depth: int) -> None:
-    (tmp_path / "net.json").write_text(f'{{"input": [4], "layers": [{{"op": "Reshape", "shape": {"[" * depth}{"]" * depth}}}]}}', encoding="utf-8")
+    (tmp_path / "net.json").write_text(
+        f'{{"input": [4], "layers": [{{"op": "Reshape", "shape": {"[" * depth}{"]" * depth}}}]}}', encoding="utf-8"
+    )
     with pytest.raises(DescriptionError, match=r"net\.json"):
         un.load(tmp_path / "net.json")
 

@@ -221,7 +221,10 @@ class TestNormalForm:
         assert set().union(*(range(*span) for span in rows)) == set(range(n))
 
     def test_parameters_are_in_canonical_layout(self) -> None:
-        assert {key: value.shape for key, value in node(un.Conv2d(6, (3, 5), groups=2), (4, 9, 9)).parameters.items()} == {"weight": (6, 2, 3, 5), "bias": (6,)}
+        assert {key: value.shape for key, value in node(un.Conv2d(6, (3, 5), groups=2), (4, 9, 9)).parameters.items()} == {
+            "weight": (6, 2, 3, 5),
+            "bias": (6,),
+        }
         assert node(un.ConvTranspose2d(6, (3, 5), groups=2, bias=False), (4, 9, 9)).parameters["weight"].shape == (4, 3, 3, 5)
         assert node(un.Linear(3), (7,)).parameters["weight"].shape == (3, 7)
 

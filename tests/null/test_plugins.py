@@ -182,7 +182,9 @@ class TestAFrameworkThatIsMissing:
 
     def test_whose_body_fails_to_import_is_refused_at_lowering(self, site: Site) -> None:
         site.install("acme-backend", source(package="a_body_that_is_not_there"))
-        with pytest.raises(BackendError, match=r"'acme' is installed but fails to import \(ModuleNotFoundError: .*Repair it with: pip install acme"):
+        with pytest.raises(
+            BackendError, match=r"'acme' is installed but fails to import \(ModuleNotFoundError: .*Repair it with: pip install acme"
+        ):
             un.lower(NET, "acme")
 
 
@@ -232,7 +234,9 @@ class TestTheReport:
         result = CliRunner().invoke(app, ["backends"])
         text = " ".join(result.stdout.split())
         assert result.exit_code == 0
-        assert "acme cannot be used: fails to load (RuntimeError: no licence). To repair: pip install --force-reinstall acme-backend" in text
+        assert (
+            "acme cannot be used: fails to load (RuntimeError: no licence). To repair: pip install --force-reinstall acme-backend" in text
+        )
         assert "unicnn-numpy" in text
 
     def test_shows_what_looks_like_markup_as_it_is(self, site: Site) -> None:

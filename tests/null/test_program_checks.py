@@ -116,7 +116,9 @@ class TestSeveralInputs:
         ("x", "words"),
         [
             pytest.param({"left": drawn((2, 3))}, ["two takes the inputs left, right, not left"], id="a-missing-name"),
-            pytest.param({"left": drawn((2, 3)), "right": drawn((2, 3)), "up": drawn((2, 3))}, ["not left, right, up"], id="a-name-too-many"),
+            pytest.param(
+                {"left": drawn((2, 3)), "right": drawn((2, 3)), "up": drawn((2, 3))}, ["not left, right, up"], id="a-name-too-many"
+            ),
             pytest.param({"left": drawn((2, 3)), "Right": drawn((2, 3))}, ["not left, Right"], id="a-name-in-another-case"),
             pytest.param((drawn((2, 3)),), ["takes 2 inputs (left, right), not 1"], id="one-of-two"),
             pytest.param(drawn((2, 3)), ["takes 2 inputs (left, right), not 1", "tuple or a dict"], id="an-array-for-two"),
@@ -238,12 +240,19 @@ class TestNames:
     @pytest.mark.parametrize(
         ("call", "error", "words"),
         [
-            pytest.param(lambda: un.lower(un.zoo.lenet(), "numppy"), UnknownNameError, ["'numppy'", "Did you mean 'numpy'?"], id="a-backend"),
+            pytest.param(
+                lambda: un.lower(un.zoo.lenet(), "numppy"), UnknownNameError, ["'numppy'", "Did you mean 'numpy'?"], id="a-backend"
+            ),
             pytest.param(lambda: un.lower(un.zoo.lenet(), None), UnknownNameError, ["None"], id="no-backend"),  # type: ignore[arg-type]
             pytest.param(lambda: small(device="tpu"), BackendError, ["NumPy cannot use the device 'tpu'", "cpu"], id="a-device"),
             pytest.param(lambda: small(numerics="bfloat16"), UnknownNameError, ["'bfloat16'"], id="numerics"),
             pytest.param(lambda: small(init="pytorch"), UnknownNameError, ["'pytorch'", "Did you mean 'torch'?"], id="a-preset"),
-            pytest.param(lambda: small().gradients(X, LABELS, "crossentropy"), UnknownNameError, ["'crossentropy'", "Did you mean 'cross_entropy'?"], id="a-loss"),
+            pytest.param(
+                lambda: small().gradients(X, LABELS, "crossentropy"),
+                UnknownNameError,
+                ["'crossentropy'", "Did you mean 'cross_entropy'?"],
+                id="a-loss",
+            ),
             pytest.param(lambda: small().gradients(X, LABELS, 3), UnknownNameError, ["3"], id="a-number-for-a-loss"),
             pytest.param(lambda: small()(X, mode="train"), InputError, ['"inference" or "training"', "'train'"], id="a-mode"),
             pytest.param(lambda: small().gradients(X, LABELS, mode=True), InputError, ["True"], id="a-boolean-for-a-mode"),

@@ -78,5 +78,3 @@ def test_every_runtime_follows_the_contract(backend: str) -> None:
     assert issubclass(runtime, Runtime)
     for name in ("tensor", "array", "is_tensor", "dtype_of", "pack", "unpack", "compile", "vjp"):
         assert arguments(getattr(runtime, name)) == arguments(getattr(Runtime, name)), name
-
-

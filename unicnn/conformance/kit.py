@@ -163,7 +163,9 @@ def _check_exact(where: str, result: Result) -> None:
     wrong = ~(computed == expected)
     if wrong.any():
         place = tuple(int(axis[0]) for axis in np.nonzero(wrong))
-        raise Mismatch(f"{where} is wrong in {int(wrong.sum())} of {wrong.size} elements, first at {place}: {computed[place]} is not {expected[place]}.")
+        raise Mismatch(
+            f"{where} is wrong in {int(wrong.sum())} of {wrong.size} elements, first at {place}: {computed[place]} is not {expected[place]}."
+        )
 
 
 def _check_bound(where: str, result: Result) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 
 from unicnn.backend import Compiled
 from unicnn.backend import Runtime as Contract
-from unicnn.plan import Argument, Plan
+from unicnn.plan import Plan
 from unicnn_mxnet.compat import mx
+from unicnn_mxnet.symbols import variable
 
 Tensor = mx.nd.NDArray
 
@@ -37,7 +38,7 @@ class Runtime(Contract):
         return np.dtype(tensor.dtype).name
 
     def compile(self, plan: Plan) -> Compiled:
-        graph, training = Graph(plan, settled=True), trains(plan)
+        graph, training = Graph(plan, settled=True), plan.training
 
         def run(arguments: Sequence[Tensor]) -> Sequence[Tensor]:
             with mx.autograd.pause(train_mode=training):
@@ -55,7 +56,8 @@ class Runtime(Contract):
             leaves = [filled[place] for place in wanted]
             gradients = [mx.nd.zeros_like(leaf) for leaf in leaves]
             mx.autograd.mark_variables(leaves, gradients)
-            # Only in train mode does pooling keep what its backward pass needs; inference norms say themselves that they are that.
+            # Train mode, whatever the plan is for: in it operators keep what their backward passes need, and a batch norm in
+            # inference says itself that it is.
             with mx.autograd.record(train_mode=True):
                 results = graph(filled)
             mx.autograd.backward(results[: len(cotangents)], list(cotangents), train_mode=True)
@@ -68,7 +70,7 @@ class Runtime(Contract):
 
 
 class Graph:
-    """Be a plan as one compiled symbol, traced at the first call: only then are the shapes of the parameters known.
+    """Be a plan as one compiled symbol, traced at the first call: only then are the shapes known.
 
     `settled` promises MXNet that parameters rarely change place, which saves a tenth of a small forward pass. It must not
     be promised where there is a backward pass: from the second on, that one leaves the parameters' gradients unwritten.
@@ -87,7 +89,7 @@ class Graph:
 
     def trace(self, arguments: Sequence[Tensor]) -> None:
         """Call the plan with symbols, and compile what comes out."""
-        symbols = [variable(item, place, arguments[place]) for place, item in enumerate(self.plan.arguments)]
+        symbols = [variable(f"argument{place}", argument.shape) for place, argument in enumerate(arguments)]
         # An argument that is itself a result would share its memory with it.
         results = [mx.sym.identity(result) for result in self.plan(symbols)]
         group = mx.sym.Group(results)
@@ -99,17 +101,6 @@ class Graph:
         """Return what makes calls fast and still leaves earlier results alone: memory inside the graph is planned once."""
         if not self.settled:
             return [("static_alloc", True)]
-        still = [place for place, argument in enumerate(self.order) if self.plan.arguments[argument].role in ("parameter", "state")]
+        still = [place for place, argument in enumerate(self.order) if not self.plan.arguments[argument].batched]
         data = [place for place in range(len(self.order)) if place not in still]
         return [("static_alloc", True), ("static_shape", True), ("data_indices", data), ("param_indices", still)]
-
-
-def variable(argument: Argument, place: int, tensor: Tensor) -> mx.sym.Symbol:
-    """Return the symbol of an argument: of a value, only the batch axis has no size yet."""
-    still = argument.role in ("parameter", "state")
-    return mx.sym.var(f"argument{place}", shape=tensor.shape if still else (0, *tensor.shape[1:]))
-
-
-def trains(plan: Plan) -> bool:
-    """Tell whether a step of the plan asks for statistics of the batch."""
-    return any(step.attributes.get("training") for step in plan.steps)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 from types import ModuleType
 from typing import TypeAlias
 
 from unicnn_mxnet.compat import mx
 
 Tensor: TypeAlias = "mx.nd.NDArray | mx.sym.Symbol"
+
+EXAMPLE = "__example__"
+"""The attribute in which an argument's symbol carries the shape of an example. MXNet's own, __shape__, would fix the batch size."""
+
+
+def variable(name: str, example: tuple[int, ...]) -> mx.sym.Symbol:
+    """Return the symbol of an argument of which `example` is a possible shape."""
+    return mx.sym.var(name, attr={EXAMPLE: str(example)})
 
 
 def namespace(x: Tensor) -> ModuleType:
@@ -16,5 +25,8 @@ def namespace(x: Tensor) -> ModuleType:
 
 
 def shape(x: Tensor) -> tuple[int, ...]:
-    """Return the shape of `x`; in that of a symbol the batch axis is 0, MXNet's word for a size still unknown."""
-    return x.infer_shape_partial()[1][0] if isinstance(x, mx.sym.Symbol) else x.shape
+    """Return the shape of `x`; a symbol's batch axis has the example's size, on which nothing may be built."""
+    if not isinstance(x, mx.sym.Symbol):
+        return x.shape
+    known = {name: ast.literal_eval(attributes[EXAMPLE]) for name, attributes in x.attr_dict().items() if EXAMPLE in attributes}
+    return x.infer_shape(**known)[1][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -32,8 +32,8 @@ CANONICAL = {"conv": (3, 2, 0, 1), "conv_transpose": (3, 2, 0, 1), "linear": (1,
 class Runtime(Contract):
     """Run plans as graphs of TensorFlow, traced once for all batch sizes; derivatives are GradientTape's."""
 
-    enter: ClassVar[Callable[[Tensor], Tensor] | None] = staticmethod(layout.enter)
-    leave: ClassVar[Callable[[Tensor], Tensor] | None] = staticmethod(layout.leave)
+    enter = staticmethod(layout.enter)
+    leave = staticmethod(layout.leave)
 
     def tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
         with tf.device(DEVICES[self.device]):
@@ -92,7 +92,7 @@ class Traced:
 
     def trace(self, arguments: Sequence[Tensor]) -> Callable[..., Results]:
         """Return the graph for arguments of these shapes and any batch size."""
-        fixed = [item.role in ("parameter", "state") for item in self.plan.arguments]
+        fixed = [not item.batched for item in self.plan.arguments]
         fixed += [False] * (len(arguments) - len(fixed))
         signature = [tf.TensorSpec(_any_batch(x.shape, one), x.dtype) for x, one in zip(arguments, fixed, strict=True)]
 

@@ -40,8 +40,11 @@ class Runtime(Contract):
         return tensor.detach().cpu().numpy().copy()
 
     def compile(self, plan: Plan) -> Compiled:
+        # What a training pass returns as new state takes part in later derivatives, which inference tensors may not.
+        mode = torch.no_grad if plan.training else torch.inference_mode
+
         def run(arguments: Sequence[Tensor]) -> Sequence[Tensor]:
-            with torch.inference_mode(), full_precision():
+            with mode(), full_precision():
                 return plan(arguments)
 
         return run

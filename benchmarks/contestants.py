@@ -1,0 +1,51 @@
+"""The two sides: unicnn on a backend, and the networks written by hand."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import unicnn as un
+from benchmarks.task import Array, Contestant, Data, Task
+
+HANDWRITTEN = {
+    "torch": "torch_eager:torch_eager",
+    "tensorflow": "tf_function:tf_function",
+    "mxnet": "gluon:gluon",
+    "keras": "keras_layers:keras_call",
+    "keras-predict": "keras_layers:keras_predict",
+}
+"""Where each network is written: module of `benchmarks.handwritten`, and function."""
+
+
+def contestant(name: str, task: Task, data: Data) -> Contestant:
+    """Return the contestant called `name`: "unicnn-" and a backend, or one written by hand."""
+    if name.startswith("unicnn-"):
+        return ours(name.removeprefix("unicnn-"), task, data)
+    module, _, function = HANDWRITTEN[name].partition(":")
+    result: Contestant = getattr(importlib.import_module(f"benchmarks.handwritten.{module}"), function)(task, data)
+    return result
+
+
+def ours(backend: str, task: Task, data: Data) -> Contestant:
+    """Return unicnn on a backend, which is given the framework's own tensors."""
+    program = un.lower(un.zoo.get(task.network), backend, weights=data.weights)
+    runtime = program.runtime
+    x, labels = runtime.tensor(data.images), data.labels
+    if task.gradients:
+        return Contestant(lambda: program.gradients(x, labels), lambda result: {"loss": result[0], **result[1]})
+
+    def call() -> Any:
+        y = program(x)
+        wait(y)
+        return y
+
+    def arrays(result: Any) -> dict[str, Array]:
+        return {"output": runtime.array(result)}
+
+    wait = getattr(type(x), "wait_to_read", _ready)
+    return Contestant(call, arrays)
+
+
+def _ready(result: Any) -> None:
+    """Do nothing, for frameworks that return only when the result is there."""

@@ -1,0 +1,1 @@
+"""The networks as somebody fluent in each framework writes them, with the weights of unicnn loaded."""
