@@ -154,7 +154,7 @@ class Runtime(ABC):
 
         return reverse(plan, wanted, self.table)
 
-    def synchronize(self) -> None:
+    def synchronize(self) -> None:  # noqa: B027 - there is nothing to wait for unless a framework says so
         """Wait until everything asked for has been computed; raise what went wrong."""
 
 

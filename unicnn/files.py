@@ -84,7 +84,7 @@ def to_dict(model: Model) -> dict[str, Any]:
     last = model.layers[-1].name if model.layers else model.inputs[0][0]
     if model.outputs != ((None, last),):
         keyed = all(key is not None for key, _ in model.outputs)
-        document["outputs"] = {key: value for key, value in model.outputs} if keyed else [value for _, value in model.outputs]
+        document["outputs"] = dict(model.outputs) if keyed else [value for _, value in model.outputs]
     previous = (model.inputs[0][0],) if single else ()
     document["layers"] = []
     for layer in model.layers:
@@ -170,7 +170,7 @@ def _read_layer(table: Any, where: str, previous: str | None, counts: Counter[st
     except DescriptionError as error:
         raise DescriptionError(f"{where}.op: {error}") from None
     fields = {key: value for key, value in table.items() if key not in ("op", "name", "inputs")}
-    known = {item for item in cls.__dataclass_fields__}  # type: ignore[attr-defined]
+    known = set(cls.__dataclass_fields__)  # type: ignore[attr-defined]
     if unknown := sorted(set(fields) - known):
         raise DescriptionError(
             f"{where}.{unknown[0]}: {cls.__name__} has no such field.{closest(unknown[0], known | {'name', 'inputs', 'op'})}"

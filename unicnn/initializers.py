@@ -109,7 +109,7 @@ def initial_weights(model: Model | Graph, seed: int = 0, init: str | Rules = "to
 
 def _rules(init: str | Rules) -> Rules:
     if not isinstance(init, str):
-        return _STATISTICS | dict(init)
+        return {**_STATISTICS, **init}
     if init not in PRESETS:
         raise UnknownNameError(f"There is no preset of initialisers called {init!r}.{closest(init, PRESETS)}")
-    return _STATISTICS | PRESETS[init]
+    return {**_STATISTICS, **PRESETS[init]}

@@ -110,7 +110,7 @@ def max_pool2d_gradient(dy: Array, x: Array, y: Array, *, kernel_size: Pair, str
     padded = _bordered(x, padding, -math.inf)
     dx = np.zeros_like(padded)
     for place, window in _each(padded, kernel_size, stride):
-        flat = padded[window].reshape(*x.shape[:2], -1)
+        flat = padded[window].reshape(*x.shape[:2], math.prod(kernel_size))
         hit = np.arange(flat.shape[2]) == flat.argmax(axis=2)[..., None]
         dx[window] += np.where(hit, dy[place][..., None], 0.0).reshape(padded[window].shape)
     return dx[:, :, padding[0][0] : padding[0][0] + x.shape[2], padding[1][0] : padding[1][0] + x.shape[3]]

@@ -88,7 +88,7 @@ class Plan:
     def keep(self, arguments: Sequence[Any]) -> list[Any]:
         """Run all steps and return every slot, for a derivative to look back at."""
         slots = self.fill(arguments)
-        for (function, operands, result, _), step in zip(self._calls, self.steps, strict=True):
+        for (function, operands, _, _), step in zip(self._calls, self.steps, strict=True):
             value = function(*[slots[operand] for operand in operands])
             parts = (value,) if len(step.results) == 1 else value
             for slot, part in zip(step.results, parts, strict=True):

@@ -103,7 +103,7 @@ def _inference(network: Any, data: Data) -> Contestant:
 
     def infer() -> Any:
         y = network(x)
-        y.wait_to_read()
+        mx.nd.waitall()
         return y
 
     return Contestant(infer, lambda y: {"output": y.asnumpy()})

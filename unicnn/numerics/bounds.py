@@ -67,9 +67,9 @@ OTHER_FORMULAS: dict[str, Callable[[Ball, Array, Mapping[str, Any]], Ball]] = {
 
 
 def _operands(op: str, operands: Sequence[Array | None], precision: Precision) -> list[Any]:
-    balls = [None if value is None else exact(value, precision) for value in operands]
+    balls: list[Any] = [None if value is None else exact(value, precision) for value in operands]
     if op == "cross_entropy":
-        balls[1] = operands[1]  # type: ignore[call-overload]
+        balls[1] = operands[1]
     return balls
 
 

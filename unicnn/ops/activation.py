@@ -27,14 +27,14 @@ class ReLU6(_Elementwise):
 class LeakyReLU(_Elementwise):
     """Return x where x > 0 and negative_slope*x elsewhere; the derivative at 0 is the slope."""
 
-    negative_slope: float = field(number(), 0.01)
+    negative_slope: float = field(number(), default=0.01)
 
 
 @op("elu")
 class ELU(_Elementwise):
     """Return x where x > 0 and alpha*(exp(x) - 1) elsewhere."""
 
-    alpha: float = field(number(), 1.0)
+    alpha: float = field(number(), default=1.0)
 
 
 @op("sigmoid")
@@ -56,7 +56,7 @@ class SiLU(_Elementwise):
 class GELU(_Elementwise):
     """Return x * Phi(x), exactly ("none") or by the tanh formula ("tanh"): x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))."""
 
-    approximate: str = field(choice("none", "tanh"), "none")
+    approximate: str = field(choice("none", "tanh"), default="none")
 
 
 @op("hardswish")
@@ -68,8 +68,8 @@ class Hardswish(_Elementwise):
 class Hardsigmoid(_Elementwise):
     """Return min(max(slope*x + offset, 0), 1); the derivative at both corners is 0."""
 
-    slope: float = field(number(), 1 / 6)
-    offset: float = field(number(), 0.5)
+    slope: float = field(number(), default=1 / 6)
+    offset: float = field(number(), default=0.5)
 
 
 class _AlongAxis(Op):
@@ -87,11 +87,11 @@ class _AlongAxis(Op):
 class Softmax(_AlongAxis):
     """Return exp(x) / sum(exp(x)) along an axis; axis 1 holds the classes."""
 
-    axis: int = field(integer(-16), 1)
+    axis: int = field(integer(-16), default=1)
 
 
 @op("log_softmax")
 class LogSoftmax(_AlongAxis):
     """Return x - log(sum(exp(x))) along an axis; axis 1 holds the classes."""
 
-    axis: int = field(integer(-16), 1)
+    axis: int = field(integer(-16), default=1)

@@ -6,14 +6,24 @@ import dataclasses
 import math
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 from unicnn.errors import DescriptionError, closest
 from unicnn.ops.fields import brief, choice, field, optional, shortest
 from unicnn.ops.symbolic import Symbol, apply
 
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_):  # noqa: D103 - Python has it from 3.11 on
+        return lambda decorator: decorator
+
+
 Shape: TypeAlias = tuple[int, ...]
+AnyOp = TypeVar("AnyOp", bound="Op")
 
 
 class Misfit(Exception):
@@ -125,6 +135,24 @@ class Op(ABC):
         return f"{type(self).__name__} {', '.join(parts)}".strip()
 
 
+VOCABULARY: dict[str, type[Op]] = {}
+"""Every op by its name, in the order of definition."""
+
+
+@dataclass_transform(field_specifiers=(field,))
+def op(prefix: str | None) -> Callable[[type[AnyOp]], type[AnyOp]]:
+    """Register a class of the vocabulary, whose layers are named prefix1, prefix2, … unless the user names them; None is for a base."""
+
+    def register(cls: type[AnyOp]) -> type[AnyOp]:
+        frozen = dataclass(frozen=True, repr=False)(cls)
+        if prefix is not None:
+            frozen.prefix = prefix
+            VOCABULARY[cls.__name__] = frozen
+        return frozen
+
+    return register
+
+
 ACTIVATIONS = (
     "relu",
     "relu6",
@@ -141,11 +169,11 @@ ACTIVATIONS = (
 )
 
 
-@dataclass(frozen=True, repr=False)
+@op(None)
 class Activated(Op):
     """Offer ``activation="relu"``, which the description expands into a layer of its own."""
 
-    activation: str | None = field(optional(choice(*ACTIVATIONS)), None, kw_only=True)
+    activation: str | None = field(optional(choice(*ACTIVATIONS)), default=None, kw_only=True)
 
     def __call__(self, *inputs: Symbol, name: str | None = None) -> Symbol:
         plain, activation = self.expand()
@@ -162,22 +190,6 @@ class Activated(Op):
         return {key: value for key, value in self.fields().items() if key != "activation"}
 
 
-VOCABULARY: dict[str, type[Op]] = {}
-"""Every op by its name, in the order of definition."""
-
-
-def op(prefix: str) -> Any:
-    """Register a class of the vocabulary, whose layers are named prefix1, prefix2, … unless the user names them."""
-
-    def register(cls: type[Op]) -> type[Op]:
-        cls.prefix = prefix
-        frozen = dataclass(frozen=True, repr=False)(cls)
-        VOCABULARY[cls.__name__] = frozen
-        return frozen
-
-    return register
-
-
 def lookup(name: str) -> type[Op]:
     """Return the op class called `name`, or raise with the closest one."""
     if name not in VOCABULARY:
@@ -191,7 +203,7 @@ def lookup_lowering(name: str) -> Any:
 
 
 def family(cls: type[Op]) -> str:
-    """Return the file, in the core and in every backend, that holds the op: "conv", "pool", …"""
+    """Return the file, in the core and in every backend, that holds the op, such as "conv" or "pool"."""
     return cls.__module__.rpartition(".")[2]
 
 

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from unicnn.ops.base import Activated, Misfit, Parameter, Shape, need_image, op
-from unicnn.ops.fields import NO_PADDING, Pair, Sides, by, field, flag, integer, padding, pair, sides
+from unicnn.ops.fields import NO_PADDING, Pair, Sides, Written, by, field, flag, integer, padding, pair, sides
 
 
 def same_upper(size: Pair, kernel_size: Pair, stride: Pair, dilation: Pair) -> Sides:
@@ -66,12 +66,12 @@ class Conv2d(Activated):
     operands = ("weight", "bias")
 
     out_channels: int = field(integer(1))
-    kernel_size: Pair = field(pair(1))
-    stride: Pair = field(pair(1), (1, 1))
-    padding: str | Sides = field(padding, NO_PADDING)
-    dilation: Pair = field(pair(1), (1, 1))
-    groups: int = field(integer(1), 1)
-    bias: bool = field(flag, True)
+    kernel_size: Written = field(pair(1))
+    stride: Written = field(pair(1), default=(1, 1))
+    padding: Written = field(padding, default=NO_PADDING)
+    dilation: Written = field(pair(1), default=(1, 1))
+    groups: int = field(integer(1), default=1)
+    bias: bool = field(flag, default=True)
 
     def _sides(self, shape: Shape) -> Sides:
         _, height, width = need_image(shape)
@@ -108,13 +108,13 @@ class ConvTranspose2d(Activated):
     operands = ("weight", "bias")
 
     out_channels: int = field(integer(1))
-    kernel_size: Pair = field(pair(1))
-    stride: Pair = field(pair(1), (1, 1))
-    padding: Sides = field(sides, NO_PADDING)
-    output_padding: Pair = field(pair(0), (0, 0))
-    dilation: Pair = field(pair(1), (1, 1))
-    groups: int = field(integer(1), 1)
-    bias: bool = field(flag, True)
+    kernel_size: Written = field(pair(1))
+    stride: Written = field(pair(1), default=(1, 1))
+    padding: Written = field(sides, default=NO_PADDING)
+    output_padding: Written = field(pair(0), default=(0, 0))
+    dilation: Written = field(pair(1), default=(1, 1))
+    groups: int = field(integer(1), default=1)
+    bias: bool = field(flag, default=True)
 
     def _crop(self) -> Sides:
         (top, bottom), (left, right) = self.padding

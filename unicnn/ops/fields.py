@@ -12,10 +12,13 @@ Pair: TypeAlias = tuple[int, int]
 Sides: TypeAlias = tuple[Pair, Pair]
 Check: TypeAlias = Callable[[Any], Any]
 
+Written: TypeAlias = Any
+"""A field that may be written shorter than it is kept: 3 for (3, 3). Checkers of types know no converters."""
+
 NO_PADDING: Sides = ((0, 0), (0, 0))
 
 
-def field(check: Check, default: Any = dataclasses.MISSING, **options: Any) -> Any:
+def field(check: Check, *, default: Any = dataclasses.MISSING, **options: Any) -> Any:
     """Declare an op's field: `check` returns the canonical value or raises ValueError saying what is wanted."""
     return dataclasses.field(default=default, metadata={"check": check}, **options)
 

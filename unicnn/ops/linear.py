@@ -16,7 +16,7 @@ class Linear(Activated):
     operands = ("weight", "bias")
 
     out_features: int = field(integer(1))
-    bias: bool = field(flag, True)
+    bias: bool = field(flag, default=True)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if len(shapes[0]) != 1:

@@ -27,7 +27,7 @@ class Loss(Op):
 class CrossEntropy(Loss):
     """Return the cross entropy of softmax(x) at the labels: -log softmax(x)[label], x being raw scores (N, classes), labels whole numbers (N,)."""
 
-    reduction: str = field(choice("mean", "sum"), "mean")
+    reduction: str = field(choice("mean", "sum"), default="mean")
 
     def target(self, shape: Shape) -> tuple[str, Shape]:
         if len(shape) != 1:
@@ -39,8 +39,8 @@ class CrossEntropy(Loss):
 class SquaredError(Loss):
     """Return scale times the squared difference: averaged over a sample's values, then over the samples ("mean"), or summed over all ("sum")."""
 
-    scale: float = field(number(), 1.0)
-    reduction: str = field(choice("mean", "sum"), "mean")
+    scale: float = field(number(), default=1.0)
+    reduction: str = field(choice("mean", "sum"), default="mean")
 
     def target(self, shape: Shape) -> tuple[str, Shape]:
         return "values", shape

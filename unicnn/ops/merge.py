@@ -45,7 +45,7 @@ class Concat(Op):
 
     inputs = None
 
-    axis: int = field(integer(-16), 1)
+    axis: int = field(integer(-16), default=1)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         axis = resolve_axis(self.axis, len(shapes[0]) + 1) - 1

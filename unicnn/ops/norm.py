@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from unicnn.ops.base import Activated, Misfit, Op, Parameter, Shape, need_image, op, resolve_axis
-from unicnn.ops.fields import choice, field, flag, integers, number
+from unicnn.ops.fields import Written, choice, field, flag, integers, number
 
 
 @op("norm")
@@ -20,11 +20,11 @@ class BatchNorm2d(Activated):
     operands = ("scale", "shift", "mean", "var")
     states = ("mean", "var")
 
-    eps: float = field(number(0), 1e-5)
-    keep: float = field(number(0, 1), 0.9)
-    scale: bool = field(flag, True)
-    shift: bool = field(flag, True)
-    running_var: str = field(choice("biased", "unbiased"), "biased")
+    eps: float = field(number(0), default=1e-5)
+    keep: float = field(number(0, 1), default=0.9)
+    scale: bool = field(flag, default=True)
+    shift: bool = field(flag, default=True)
+    running_var: str = field(choice("biased", "unbiased"), default="biased")
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return need_image(shapes[0])
@@ -48,10 +48,10 @@ class LayerNorm(Op):
 
     operands = ("scale", "shift")
 
-    axes: tuple[int, ...] = field(integers(-16), (-1,))
-    eps: float = field(number(0), 1e-5)
-    scale: bool = field(flag, True)
-    shift: bool = field(flag, True)
+    axes: Written = field(integers(-16), default=(-1,))
+    eps: float = field(number(0), default=1e-5)
+    scale: bool = field(flag, default=True)
+    shift: bool = field(flag, default=True)
 
     def _axes(self, shape: Shape) -> tuple[int, ...]:
         axes = tuple(sorted(resolve_axis(axis, len(shape) + 1) for axis in self.axes))
@@ -82,7 +82,7 @@ class Dropout(Op):
 
     masked = True
 
-    p: float = field(number(0, 1), 0.5)
+    p: float = field(number(0, 1), default=0.5)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         return shapes[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 from unicnn.ops.base import Misfit, Op, Shape, need_image, op
 from unicnn.ops.conv import resolve_padding, windows
-from unicnn.ops.fields import NO_PADDING, Pair, Sides, by, field, flag, optional, padding, pair
+from unicnn.ops.fields import NO_PADDING, Pair, Sides, Written, by, field, flag, optional, padding, pair
 
 
 def _ceil_extra(n: int, k: int, s: int, p: Pair) -> Pair:
@@ -67,10 +67,10 @@ class MaxPool2d(_Pool):
     With `ceil_mode`, a last window that hangs over the edge is kept unless it starts inside the padding.
     """
 
-    kernel_size: Pair = field(pair(1))
-    stride: Pair | None = field(optional(pair(1)), None)
-    padding: str | Sides = field(padding, NO_PADDING)
-    ceil_mode: bool = field(flag, False)
+    kernel_size: Written = field(pair(1))
+    stride: Written = field(optional(pair(1)), default=None)
+    padding: Written = field(padding, default=NO_PADDING)
+    ceil_mode: bool = field(flag, default=False)
 
     def attributes(self, *shapes: Shape) -> dict[str, Any]:
         return {"kernel_size": self.kernel_size, "stride": self.stride, "padding": self._sides(shapes[0])[1]}
@@ -84,11 +84,11 @@ class AvgPool2d(_Pool):
     if `count_include_pad` is false; what ceil mode adds beyond the padding never counts.
     """
 
-    kernel_size: Pair = field(pair(1))
-    stride: Pair | None = field(optional(pair(1)), None)
-    padding: str | Sides = field(padding, NO_PADDING)
-    ceil_mode: bool = field(flag, False)
-    count_include_pad: bool = field(flag, True)
+    kernel_size: Written = field(pair(1))
+    stride: Written = field(optional(pair(1)), default=None)
+    padding: Written = field(padding, default=NO_PADDING)
+    ceil_mode: bool = field(flag, default=False)
+    count_include_pad: bool = field(flag, default=True)
 
     def attributes(self, *shapes: Shape) -> dict[str, Any]:
         asked, resolved = self._sides(shapes[0])
@@ -100,7 +100,7 @@ class AvgPool2d(_Pool):
 class AdaptiveAvgPool2d(Op):
     """Take the mean of `output_size` windows; window i of o over n pixels is [floor(i*n/o), ceil((i+1)*n/o))."""
 
-    output_size: Pair = field(pair(1, 2**16))  # the normal form lists every window
+    output_size: Written = field(pair(1, 2**16))  # the normal form lists every window
 
     def output_shape(self, *shapes: Shape) -> Shape:
         channels, *_ = need_image(shapes[0])

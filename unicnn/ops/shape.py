@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from unicnn.ops.base import Misfit, Op, Shape, need_image, op
-from unicnn.ops.fields import Sides, by, field, integers, number, sides
+from unicnn.ops.fields import Written, by, field, integers, number, sides
 
 
 @op("identity")
@@ -35,7 +35,7 @@ class Flatten(Op):
 class Reshape(Op):
     """Give each sample another shape, in row-major order; one size may be -1."""
 
-    shape: tuple[int, ...] = field(integers(-1))
+    shape: Written = field(integers(-1))
 
     def output_shape(self, *shapes: Shape) -> Shape:
         have = math.prod(shapes[0])
@@ -56,7 +56,7 @@ class Reshape(Op):
 class Transpose(Op):
     """Reorder the axes; axis 0, the batch, stays first: Transpose((0, 2, 3, 1)) puts channels last."""
 
-    axes: tuple[int, ...] = field(integers(0))
+    axes: Written = field(integers(0))
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if self.axes[:1] != (0,) or sorted(self.axes) != list(range(len(shapes[0]) + 1)):
@@ -71,8 +71,8 @@ class Transpose(Op):
 class Pad(Op):
     """Put a border of one value around an image: padding ((top, bottom), (left, right))."""
 
-    padding: Sides = field(sides)
-    value: float = field(number(), 0.0)
+    padding: Written = field(sides)
+    value: float = field(number(), default=0.0)
 
     def output_shape(self, *shapes: Shape) -> Shape:
         channels, height, width = need_image(shapes[0])

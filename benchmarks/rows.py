@@ -1,0 +1,93 @@
+"""What is measured: each row of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.task import Task
+
+SMALL, LARGE, DEEP = Task("lenet", 1), Task("lenet", 256), Task("resnet18", 8)
+STEP = Task("lenet", 256, gradients=True)
+
+FRAMEWORKS = ("torch", "tensorflow", "mxnet")
+NUMPY_TARGETS = {SMALL: 1.0, LARGE: 1.0, STEP: 1.5}
+TITLES = {
+    "torch": "PyTorch, eager",
+    "tensorflow": "TensorFlow, tf.function",
+    "mxnet": "Gluon, hybridized",
+    "keras": "Keras on torch, model(x)",
+    "keras-predict": "Keras on torch, predict_on_batch",
+}
+FASTER_OPENBLAS = {"OPENBLAS_CORETYPE": "SkylakeX"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Name two contestants and what they are measured at; at most `target` times the other's time is good."""
+
+    task: Task
+    ours: str
+    theirs: str
+    target: float | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def case(self) -> str:
+        """Return what is computed, in words."""
+        return self.task.title
+
+    @property
+    def measured(self) -> str:
+        """Return who is measured, in words."""
+        settings = "".join(f", {name}={value}" for name, value in self.environment.items() if name in FASTER_OPENBLAS)
+        return TITLES.get(self.ours, self.ours.replace("unicnn-", "unicnn, ")) + settings
+
+    @property
+    def against(self) -> str:
+        """Return whom it is measured against, in words."""
+        return TITLES[self.theirs]
+
+    @property
+    def apart(self) -> bool:
+        """Tell whether the two need processes of their own, because their libraries have threads of their own."""
+        return self.ours == "unicnn-numpy"
+
+
+@dataclass(frozen=True)
+class Command:
+    """Name a command that may take at most `target` seconds of processor time more than Python alone."""
+
+    arguments: tuple[str, ...]
+    target: float
+
+    case = "processor time"
+    against = "python -c pass"
+
+    @property
+    def measured(self) -> str:
+        """Return the command as it is typed."""
+        return " ".join(("unicnn", *self.arguments))
+
+
+def rows() -> Iterator[Row | Command]:
+    """Yield everything there is to measure on this machine."""
+    for framework in FRAMEWORKS:
+        for task in (SMALL, LARGE, DEEP, STEP):
+            yield Row(task, f"unicnn-{framework}", framework, 1.05)
+    for environment in ({}, FASTER_OPENBLAS) if has_avx512() else ({},):
+        for task, target in NUMPY_TARGETS.items():
+            yield Row(task, "unicnn-numpy", "torch", target, environment)
+    for peer in ("keras", "keras-predict"):
+        yield Row(SMALL, peer, "torch", environment={"KERAS_BACKEND": "torch"})
+    yield Command(("--help",), 0.3)
+    yield Command(("backends",), 0.3)
+
+
+def has_avx512() -> bool:
+    """Tell whether the processor has AVX-512, as far as the system says."""
+    try:
+        return "avx512f" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
