@@ -42,14 +42,13 @@ class Record:
         return ratio(self.ours_cpu, self.theirs_cpu) if self.ours_cpu else None
 
     def verdict(self) -> str:
-        """Return in words whether the target is met, and whether that is beyond noise."""
+        """Return in words whether the target is met; a question mark says that it lies in the interval."""
         if self.problem is not None:
             return f"not measured: {self.problem}"
         if self.target is None:
-            return "for information"
+            return ""
         found = self.estimate()
-        word = "met" if found.value <= self.target else "missed"
-        return f"{word}, within noise" if found.low <= self.target < found.high else word
+        return ("met" if found.value <= self.target else "missed") + ("?" if found.low <= self.target < found.high else "")
 
 
 @dataclass(frozen=True)

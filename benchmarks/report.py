@@ -5,33 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.record import Estimate, Machine, Record
+from benchmarks.estimate import Estimate
+from benchmarks.record import Machine, Record
 
 # Each heading, and whether numbers stand below it.
 COLUMNS = {
     "case": False,
-    "measured": False,
+    "ours": False,
     "ms": True,
-    "against": False,
-    "its ms": True,
-    "ratio [95 %]": True,
-    "CPU ratio": True,
+    "theirs": False,
+    "their ms": True,
+    "ratio": True,
+    "CPU": True,
     "target": True,
     "verdict": False,
 }
-COLOURS = {"met": "green", "missed": "red", "not": "yellow"}
 
 NOTES = (
-    "Each row has a fresh process, or two where the sides use different libraries. First it is checked that both compute the same.",
-    "The sides take turns of about 50 ms, between which all threads come to rest. ms: the median call of a turn, and of these the median. "
-    "The interval: pairs of turns drawn anew. CPU ratio: the processor time of all threads.",
-    "Inference: the framework's own tensors in and out, on both sides.",
-    "Loss + gradients: a tensor in; the loss as a number and the gradients of all parameters and of the input as NumPy arrays out, on both "
-    "sides. unicnn also takes the labels as NumPy, checks them, and returns canonical layout.",
-    "Commands: processor time, and in the ratio's place how much of it is beyond that of `python -c pass`.",
+    "Each row has a fresh process, two where the sides use different libraries; first it is checked that both compute the same.",
+    "The sides take turns of about 50 ms, between which all threads come to rest. ms: the median of the turns' median calls. ratio: with "
+    "its 95 % interval, from drawing pairs of turns anew; a verdict with a question mark has the target inside. CPU: the ratio of the "
+    "processor time of all threads.",
+    "Inference: the framework's own tensors in and out, on both sides; NumPy's arrays for NumPy.",
+    "Gradients: a tensor in; the loss as a number and the gradients of all parameters and of the input as NumPy arrays out, on both sides. "
+    "unicnn takes the labels as NumPy, checks them, and returns gradients in canonical layout.",
+    "Keras runs on torch, predict_on_batch from NumPy to NumPy; its rows are for information.",
+    "Commands: processor time; the ratio's place holds how much of it is beyond that of `python -c pass`.",
 )
 
 
@@ -63,14 +66,18 @@ def _amount(value: float, unit: str) -> str:
 
 def table(records: Iterable[Record]) -> Table:
     """Return the table for the terminal."""
-    result = Table()
+    result = Table(box=box.SIMPLE_HEAD)
     for heading, number in COLUMNS.items():
         result.add_column(escape(heading), justify="right" if number else "left")
     for record in records:
         *plain, verdict = map(escape, cells(record))
-        colour = COLOURS.get(verdict.replace(",", " ").split()[0], "default")
-        result.add_row(*plain, f"[{colour}]{verdict}[/]")
+        result.add_row(*plain, f"[{colour(verdict)}]{verdict}[/]")
     return result
+
+
+def colour(verdict: str) -> str:
+    """Return the colour of a verdict."""
+    return {"met": "green", "missed": "red", "": "default"}.get(verdict, "yellow")
 
 
 def remarks(records: Sequence[Record], machine: Machine) -> Iterator[str]:

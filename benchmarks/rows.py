@@ -14,11 +14,11 @@ STEP = Task("lenet", 256, gradients=True)
 FRAMEWORKS = ("torch", "tensorflow", "mxnet")
 NUMPY_TARGETS = {SMALL: 1.0, LARGE: 1.0, STEP: 1.5}
 TITLES = {
-    "torch": "PyTorch, eager",
-    "tensorflow": "TensorFlow, tf.function",
-    "mxnet": "Gluon, hybridized",
-    "keras": "Keras on torch, model(x)",
-    "keras-predict": "Keras on torch, predict_on_batch",
+    "torch": "torch eager",
+    "tensorflow": "tf.function",
+    "mxnet": "Gluon hybridized",
+    "keras": "Keras model(x)",
+    "keras-predict": "Keras predict_on_batch",
 }
 FASTER_OPENBLAS = {"OPENBLAS_CORETYPE": "SkylakeX"}
 
@@ -41,8 +41,8 @@ class Row:
     @property
     def measured(self) -> str:
         """Return who is measured, in words."""
-        settings = "".join(f", {name}={value}" for name, value in self.environment.items() if name in FASTER_OPENBLAS)
-        return TITLES.get(self.ours, self.ours.replace("unicnn-", "unicnn, ")) + settings
+        name = TITLES.get(self.ours, self.ours.replace("-", " "))
+        return f"{name} {self.environment['OPENBLAS_CORETYPE']}" if self.environment == FASTER_OPENBLAS else name
 
     @property
     def against(self) -> str:

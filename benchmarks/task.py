@@ -28,7 +28,7 @@ class Task:
     @property
     def title(self) -> str:
         """Return the task in words."""
-        return f"{TITLES[self.network]} {'loss + gradients' if self.gradients else 'inference'}, batch {self.batch}"
+        return f"{TITLES[self.network]}, batch {self.batch}{', gradients' if self.gradients else ''}"
 
 
 @dataclass(frozen=True)

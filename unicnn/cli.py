@@ -154,12 +154,11 @@ def compare(
     with _status(f"comparing {described.name} on {batch} {what}") as progress:
         result = run(
             described, x, labels if gradients else None, names, device=device, numerics=numerics,
-            seed=seed, init=init, weights=loaded, mode=mode, progress=progress,
+            seed=seed, init=init, weights=loaded, mode=mode, samples=what, progress=progress,
         )  # fmt: skip
     if json_to is not None:
         _write(json_to, result.to_json())
     if json_to != "-":
-        console.print(f"{described.name} on {batch} {what}", markup=False)
         show_comparison(result, console)
     raise typer.Exit(0 if result.verdict == "agree" else 1)
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.task import CLASSES, Array, Contestant, Data, Task
 from unicnn_mxnet.compat import mx
+
+from benchmarks.task import CLASSES, Array, Contestant, Data, Task
 
 nn = mx.gluon.nn
 NAMES = {"scale": "gamma", "shift": "beta", "mean": "running_mean", "var": "running_var"}

@@ -23,7 +23,7 @@ def network(data: Data) -> keras.Model:
             layers.MaxPooling2D(2),
             layers.Conv2D(50, 3, activation="relu", name="conv2"),
             layers.MaxPooling2D(2),
-            layers.Flatten(),
+            layers.Flatten(data_format="channels_last"),  # or it would put the channels last
             layers.Dense(128, activation="relu", name="linear1"),
             layers.Dense(CLASSES, name="linear2"),
         ]

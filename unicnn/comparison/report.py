@@ -76,7 +76,7 @@ def parts(result: Comparison) -> Iterable[RenderableType]:
 
     versions = ", ".join(f"{item.title} {item.version}" for item in result.backends)
     device = result.backends[0].device
-    yield f"{escape(result.model)}, a batch of {result.batch}, {result.numerics} numerics, {device}: {versions}"
+    yield f"{escape(result.model)} on {result.batch} {result.samples}, {result.numerics} numerics, {device}: {versions}"
     for item in result.absent:
         yield f"[yellow]without {item.name}:[/] {escape(item.reason)}. To repair: {escape(item.repair)}"
     yield ""

@@ -70,6 +70,8 @@ class Comparison:
     model: str
     numerics: str
     batch: int
+    samples: str
+    """What the batch is made of, in words."""
     backends: tuple[Participant, ...]
     absent: tuple[Absent, ...]
     layers: tuple[Row, ...]

@@ -38,13 +38,14 @@ def compare(
     weights: Mapping[str, Array] | None = None,
     loss: str | Loss = "cross_entropy",
     mode: str = "inference",
+    samples: str = "samples",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Comparison:
     """Run `model` on every backend with the same weights and the same `x`, and judge every layer; with `labels`, every gradient too.
 
     Each op is judged against the float64 oracle on the inputs that the backend itself had, by a bound that every
     correct implementation keeps. `backends` are all that can be used unless named; those that cannot are listed with
-    the reason. `progress` is told what is being done.
+    the reason. `samples` says in words what `x` is, and `progress` is told what is being done.
     """
     graph = infer(model)
     check_memory(graph, find_numerics(numerics))
@@ -64,6 +65,7 @@ def compare(
         model.name,
         numerics,
         first.batch,
+        samples,
         tuple(_participant(name, device) for name in names),
         _absent() if backends is None else (),
         tuple(_rows(graph, {name: layers for name, (layers, _) in judged.items()})),

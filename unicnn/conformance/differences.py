@@ -2,7 +2,8 @@
 
 Each backend keeps its own in known_differences.toml: tables `[[difference]]` with `case` (a path, or a pattern with *),
 `kind`, `reason`, `link` and `versions`. They are strict: a case that is listed and passes is as wrong as one that is
-not listed and fails, and a pattern that no case matches is stale.
+not listed and fails, unless `varies = true` says that it depends on the processor; and a pattern that no case matches is
+stale.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Difference:
     reason: str
     link: str
     versions: str
+    varies: bool = False
 
     def covers(self, path: str) -> bool:
         """Tell whether the case called `path` is meant."""

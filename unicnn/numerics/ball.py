@@ -169,13 +169,18 @@ def _sqrt_spread(x: Ball, value: Array) -> Array:
     return np.maximum(value - np.sqrt(low), np.sqrt(x.value + x.radius) - value)
 
 
+def _exp_spread(x: Ball, value: Array) -> Array:
+    low = np.exp(x.value)
+    return np.where(low > 0, low * np.expm1(x.radius), np.exp(x.value + x.radius))  # 0 times infinity is no bound
+
+
 def _sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))  # type: ignore[no-any-return]
 
 
 erf_values = np.vectorize(math.erf, otypes=[np.float64])
 
-exp = elementary(np.exp, lambda x, value: value * np.expm1(x.radius))
+exp = elementary(np.exp, _exp_spread)
 log = elementary(np.log, lambda x, value: -np.log1p(-np.minimum(x.radius / x.value, 1)))
 sqrt = elementary(np.sqrt, _sqrt_spread)
 tanh = elementary(np.tanh, lambda x, value: x.radius)
@@ -189,4 +194,4 @@ def erf(x: Ball) -> Ball:
     return Ball(value, radius, x.precision)
 
 
-expm1 = elementary(np.expm1, lambda x, value: (value + 1) * np.expm1(x.radius))
+expm1 = elementary(np.expm1, _exp_spread)
