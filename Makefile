@@ -22,7 +22,7 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
-	PYTHON=$(PYTHON) sh tests/other_pythons.sh
+	sh tests/other_pythons.sh
 
 check: $(STAMP) format lint types test
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+from statistics import median
 
 from benchmarks import commands
 from benchmarks.duel import DifferentError, alone, duel
-from benchmarks.estimate import ratio
 from benchmarks.record import Record
 from benchmarks.rows import Command, Row
 from unicnn import plugins
@@ -33,8 +33,8 @@ def _row(record: Record, row: Row, seconds: float) -> Record:
     record = record.but(ours=ours.wall, theirs=theirs.wall, ours_cpu=ours.cpu, theirs_cpu=theirs.cpu)
     if not row.apart:
         return record
-    single = [alone(row.task, name, row.environment, seconds=seconds / 4) for name in (row.ours, row.theirs)]
-    return record.but(alone=ratio(*[times.wall for times in single]).value)
+    ours, theirs = (alone(row.task, name, row.environment, seconds=seconds / 4) for name in (row.ours, row.theirs))
+    return record.but(alone=median(ours.wall) / median(theirs.wall))
 
 
 def absent(row: Row) -> str | None:

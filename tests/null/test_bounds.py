@@ -40,7 +40,12 @@ class TestBalls:
             for name, other in steps:
                 if name in BINARY:
                     number = BINARY[name](number, F32(other))
-                    found = {"+": found + exact(F32(other)), "-": found - exact(F32(other)), "*": found * exact(F32(other)), "/": found / exact(F32(other))}[name]
+                    found = {
+                        "+": found + exact(F32(other)),
+                        "-": found - exact(F32(other)),
+                        "*": found * exact(F32(other)),
+                        "/": found / exact(F32(other)),
+                    }[name]
                 else:
                     number, found = UNARY[name][0](number), UNARY[name][1](found)
                 assume(np.isfinite(number) and np.isfinite(found.value) and abs(number) < 1e30)

@@ -436,9 +436,9 @@ def seconds(*arguments: str) -> float:
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="only there the system tells a process's time")
 @pytest.mark.parametrize("argument", ["--help", "backends"])
 def test_takes_little_more_processor_time_than_python_itself(argument: str) -> None:
-    # The best of several: whatever else runs on the machine only ever adds to it.
+    # One of ten must do it: whatever else runs on the machine only ever adds to a process's time.
     bare = min(seconds("-c", "pass") for _ in range(3))
-    assert min(seconds("-m", "unicnn.cli", argument) for _ in range(5)) <= bare + 0.3
+    assert any(seconds("-m", "unicnn.cli", argument) <= bare + 0.3 for _ in range(10))
 
 
 class TestStandardOutput:

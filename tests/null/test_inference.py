@@ -105,12 +105,8 @@ def count(n: int, k: int, s: int, p: tuple[int, int], d: int = 1) -> int:
 
 def ceil_count(n: int, k: int, s: int, p: tuple[int, int]) -> int:
     """Return how many windows start so that the one before did not reach the end yet, but not in the padding after."""
-    total = 0
-    for start in itertools.count(-p[0], s):
-        if start >= n or (total and start - s + k >= n + p[1]):
-            return total
-        total += 1
-    raise AssertionError
+    starts = itertools.takewhile(lambda start: start < n and (start == -p[0] or start - s + k < n + p[1]), itertools.count(-p[0], s))
+    return sum(1 for _ in starts)
 
 
 GRID = list(itertools.product((5, 6, 7, 11), (1, 2, 3, 5), (1, 2, 3), ((0, 0), (1, 1), (0, 1), (2, 0))))

@@ -242,7 +242,9 @@ def test_an_adaptive_mean_is_its_definition(n: int, o: int) -> None:
     spans = tuple((math.floor(i * n / o), math.ceil((i + 1) * n / o)) for i in range(o))
     x = 720 * whole((2, 3, n, 4), 0)
     found = oracle.adaptive_avg_pool2d(x, rows=spans, cols=((0, 4),))
-    expected = np.stack([sum(x[:, :, i, j] for i, j in itertools.product(range(*span), range(4))) / (4 * (span[1] - span[0])) for span in spans], 2)
+    expected = np.stack(
+        [sum(x[:, :, i, j] for i, j in itertools.product(range(*span), range(4))) / (4 * (span[1] - span[0])) for span in spans], 2
+    )
     assert equal(found, expected[..., None])
     assert not equal(found, -expected[..., None])
     dy = 720 * whole(found.shape, 1)  # so that every share is whole
