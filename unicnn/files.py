@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unicnn.errors import DescriptionError, InputError, closest
-from unicnn.model import Layer, Model, expand
+from unicnn.model import Layer, Model, Names, expand
 from unicnn.ops.base import lookup
 from unicnn.ops.fields import is_sequence
 
@@ -114,11 +113,11 @@ def from_dict(document: Mapping[str, Any], *, where: str = "description", name: 
     if not isinstance(layers, list) or not layers:
         raise DescriptionError(f"{where}: layers must be a non-empty list of tables, each with an op.")
     aliases: dict[str, str] = {}
-    counts: Counter[str] = Counter()
+    names = Names(table.get("name") for table in layers if isinstance(table, Mapping) and isinstance(table.get("name"), str))
     groups: list[list[Layer]] = []
     previous = inputs[0][0] if len(inputs) == 1 else None
     for index, table in enumerate(layers):
-        made = _read_layer(table, f"{where}: layers[{index}]", previous, counts)
+        made = _read_layer(table, f"{where}: layers[{index}]", previous, names)
         groups.append(made)
         # A layer with an activation stands for two; whoever names it as an input means the second.
         aliases[made[0].name] = previous = made[-1].name
@@ -160,7 +159,7 @@ def _outputs(document: Mapping[str, Any], where: str, aliases: Mapping[str, str]
     return [(key, aliases.get(value, value)) for key, value in pairs]
 
 
-def _read_layer(table: Any, where: str, previous: str | None, counts: Counter[str]) -> list[Layer]:
+def _read_layer(table: Any, where: str, previous: str | None, names: Names) -> list[Layer]:
     """Return the layers that one table stands for."""
     if not isinstance(table, Mapping) or "op" not in table:
         raise DescriptionError(f'{where}: must be a table with an op, such as {{op = "ReLU"}}, not {table!r}.')
@@ -186,7 +185,7 @@ def _read_layer(table: Any, where: str, previous: str | None, counts: Counter[st
     except TypeError:
         missing = [key for key in cls.__match_args__ if key not in fields and key in _required(cls)]  # type: ignore[attr-defined]
         raise DescriptionError(f"{where}: {cls.__name__} needs {' and '.join(missing)}.") from None
-    return expand(label, op, tuple(inputs), counts)
+    return expand(label, op, tuple(inputs), names)
 
 
 def _required(cls: Any) -> set[str]:

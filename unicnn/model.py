@@ -111,12 +111,12 @@ def Sequential(  # noqa: N802 - reads as a class in every framework
 ) -> Model:
     """Return the model that applies `layers`, ops or (name, op) pairs, one after the other to an input of shape `input`."""
     source, result = "input", []
-    counts: Counter[str] = Counter()
-    for item in layers:
-        label, op = item if isinstance(item, tuple) else (None, item)
+    pairs = [item if isinstance(item, tuple) and len(item) == 2 else (None, item) for item in layers]
+    names = Names(label for label, _ in pairs)
+    for label, op in pairs:
         if not isinstance(op, Op):
-            raise DescriptionError(f"{name}: a layer is an op such as Conv2d(20, 5), or a pair (name, op), not {item!r}.")
-        for layer in expand(label, op, (source,), counts):
+            raise DescriptionError(f"{name}: a layer is an op such as Conv2d(20, 5), or a pair (name, op), not {op!r}.")
+        for layer in expand(label, op, (source,), names):
             result.append(layer)
             source = layer.name
     model = Model.of([("input", input)], result, name=name)
@@ -126,20 +126,30 @@ def Sequential(  # noqa: N802 - reads as a class in every framework
     return model
 
 
-def expand(label: str | None, op: Op, inputs: tuple[str, ...], counts: Counter[str]) -> list[Layer]:
+def expand(label: str | None, op: Op, inputs: tuple[str, ...], names: Names) -> list[Layer]:
     """Return the layers that one written layer stands for: itself, and its activation if it names one."""
     plain, activation = op.expand() if isinstance(op, Activated) else (op, None)
-    first = Layer(label or auto_name(plain, counts), plain, inputs)
+    first = Layer(label or names.next(plain), plain, inputs)
     if activation is None:
         return [first]
-    follower = f"{label}_{activation.prefix}" if label else auto_name(activation, counts)
+    follower = f"{label}_{activation.prefix}" if label else names.next(activation)
     return [first, Layer(follower, activation, (first.name,))]
 
 
-def auto_name(op: Op, counts: Counter[str]) -> str:
-    """Return the next free name for `op`: its prefix and its number."""
-    counts[op.prefix] += 1
-    return f"{op.prefix}{counts[op.prefix]}"
+class Names:
+    """Give layers without a name one after their op, numbered, that no other layer has."""
+
+    def __init__(self, taken: Iterable[str | None]) -> None:
+        self._taken = set(taken)
+        self._counts: Counter[str] = Counter()
+
+    def next(self, op: Op) -> str:
+        """Return the next free name for `op`: its prefix and a number."""
+        while True:
+            self._counts[op.prefix] += 1
+            name = f"{op.prefix}{self._counts[op.prefix]}"
+            if name not in self._taken:
+                return name
 
 
 def _flat(joined: Joined) -> list[Symbol]:
@@ -172,11 +182,11 @@ def _history(outputs: Joined) -> list[Symbol]:
 
 
 def _symbol_names(layers: list[Symbol], sources: dict[Symbol, str]) -> dict[Symbol, str]:
-    counts: Counter[str] = Counter()
+    free = Names([*sources.values(), *(value.name for value in layers)])
     names = dict(sources)
     for value in layers:
         assert value.op is not None
-        names[value] = value.name or auto_name(value.op, counts)
+        names[value] = value.name or free.next(value.op)
     return names
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -422,23 +421,6 @@ class TestLaziness:
         )
         assert set(result.stdout.split()).isdisjoint({*HEAVY, "numpy", "scipy"})
         assert "unicnn" in result.stdout.split()
-
-
-def seconds(*arguments: str) -> float:
-    """Return the processor time of a Python process."""
-    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_utime + usage.ru_stime
-
-
-@pytest.mark.skipif(not hasattr(os, "wait4"), reason="only there the system tells a process's time")
-@pytest.mark.parametrize("argument", ["--help", "backends"])
-def test_takes_little_more_processor_time_than_python_itself(argument: str) -> None:
-    # One of ten must do it: whatever else runs on the machine only ever adds to a process's time.
-    bare = min(seconds("-c", "pass") for _ in range(3))
-    assert any(seconds("-m", "unicnn.cli", argument) <= bare + 0.3 for _ in range(10))
 
 
 class TestStandardOutput:

@@ -365,3 +365,10 @@ def test_reprs_say_what_a_thing_is() -> None:
     assert len(sequential()) == 5
     assert repr(un.Input(3, 4)) == "<Input of shape (3, 4)>"
     assert repr(un.ReLU()(un.Input(3))) == "<ReLU of shape (3,)>"
+
+
+def test_an_automatic_name_avoids_those_that_were_given() -> None:
+    given = un.Sequential([("conv1", un.Conv2d(2, 1)), un.Conv2d(2, 1), un.Conv2d(2, 1)], input=(1, 3, 3))
+    assert [layer.name for layer in given.layers] == ["conv1", "conv2", "conv3"]
+    later = un.Sequential([un.Conv2d(2, 1), ("conv1", un.Conv2d(2, 1))], input=(1, 3, 3))
+    assert [layer.name for layer in later.layers] == ["conv2", "conv1"]
