@@ -34,6 +34,10 @@ class Purpose:
     probes: bool = False
     gradients: bool = False
 
+    def __hash__(self) -> int:
+        # One lookup of a plan at every call: the fields' own hash would be slower than the rest of it.
+        return self.training + 2 * self.every + 4 * self.probes + 8 * self.gradients
+
 
 @dataclass(frozen=True)
 class Lowered:

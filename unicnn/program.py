@@ -75,6 +75,10 @@ def check_memory(graph: Graph, numerics: Numerics, samples: int = 1) -> None:
         )
 
 
+FORWARD = {(training, every): Purpose(training, every) for training in (False, True) for every in (False, True)}
+"""The purposes of forward passes, made once: their plans are looked up at every call."""
+
+
 @dataclass(frozen=True)
 class Trace:
     """Hold everything one forward and backward pass computed, as NumPy arrays in canonical layout.
@@ -114,7 +118,7 @@ class Program:
 
     def __call__(self, x: Any, *, mode: str = "inference", step: int = 0) -> Any:
         """Return the outputs for a batch `x` of shape (N, *input_shape)."""
-        heads, _ = self._forward(x, Purpose(training=check_mode(mode)), step)
+        heads, _ = self._forward(x, FORWARD[check_mode(mode), False], step)
         return self._arranged(heads)
 
     def _arranged(self, heads: list[Any]) -> Any:
@@ -126,7 +130,7 @@ class Program:
 
     def outputs(self, x: Any, *, mode: str = "inference", step: int = 0) -> dict[str, Any]:
         """Return the output of every layer by name, in order."""
-        _, layers = self._forward(x, Purpose(training=check_mode(mode), every=True), step)
+        _, layers = self._forward(x, FORWARD[check_mode(mode), True], step)
         return layers
 
     def gradients(
@@ -185,14 +189,16 @@ class Program:
         size = batch_size(self.graph, values, purpose.training)
         if size == 0:
             return self._empty(lowered, native)
-        if purpose not in self._compiled:
-            self._compiled[purpose] = self.runtime.compile(lowered.plan)
-        results = self._compiled[purpose]([*values, *self._parameters.values(), *self._masks(purpose, size, step)])
-        heads, layers, states = _split(results, len(lowered.heads), len(lowered.layers))
-        self._parameters.update(zip(lowered.states, states, strict=True))
-        if not native:
-            heads, layers = ([_owned(self.runtime.array(value), x) for value in part] for part in (heads, layers))
-        return heads, dict(zip(lowered.layers, layers, strict=True))
+        compiled = self._compiled.get(purpose)
+        if compiled is None:
+            compiled = self._compiled[purpose] = self.runtime.compile(lowered.plan)
+        masks = self._masks(purpose, size, step) if purpose.training else ()
+        results = compiled([*values, *self._parameters.values(), *masks])
+        first, second = len(lowered.heads), len(lowered.heads) + len(lowered.layers)
+        if lowered.states:
+            self._parameters.update(zip(lowered.states, results[second:], strict=True))
+        found = results[:second] if native else [_owned(self.runtime.array(value), x) for value in results[:second]]
+        return list(found[:first]), dict(zip(lowered.layers, found[first:], strict=True))
 
     def _backward(
         self, x: Any, labels: Any, cotangents: list[Any] | None, purpose: Purpose, step: int
@@ -223,7 +229,9 @@ class Program:
     def _inputs(self, x: Any) -> tuple[list[Any], bool]:
         """Return the inputs as canonical tensors in the model's order, and whether they came as tensors."""
         names = [name for name, _ in self.model.inputs]
-        if isinstance(x, Mapping):
+        if isinstance(x, np.ndarray) or self.runtime.is_tensor(x):
+            values = [x]
+        elif isinstance(x, Mapping):
             if set(x) != set(names):
                 raise InputError(f"{self.model.name} takes the inputs {', '.join(names)}, not {', '.join(map(str, x))}. Use those names.")
             values = [x[name] for name in names]
@@ -304,7 +312,3 @@ def _owned(array: Array, x: Any) -> Array:
     """Return `array`, copied if it is memory of the caller's `x`, as the output of a Flatten of the input may be."""
     given = x.values() if isinstance(x, Mapping) else x if isinstance(x, (tuple, list)) else (x,)
     return array.copy() if any(np.may_share_memory(array, value) for value in given if isinstance(value, np.ndarray)) else array
-
-
-def _split(values: Sequence[Any], first: int, second: int) -> tuple[list[Any], list[Any], list[Any]]:
-    return list(values[:first]), list(values[first : first + second]), list(values[first + second :])

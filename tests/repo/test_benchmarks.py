@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import duel, report
+from benchmarks import duel, host, report
 from benchmarks.contestants import contestant
 from benchmarks.estimate import difference, ratio
 from benchmarks.record import Machine, Record
@@ -27,9 +27,7 @@ def needs(module: str) -> None:
 
 
 def arrays(name: str, task: Task) -> dict[str, Array]:
-    side = contestant(name, task, data(task))
-    side.call()
-    return side.arrays(side.call())
+    return host.results(contestant(name, task, data(task)))
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.title)
@@ -111,13 +109,13 @@ def test_recorded_times_become_a_table() -> None:
     ]
     kept = [Record(**item) for item in json.loads(json.dumps([asdict(item) for item in records]))]
     assert [report.cells(item) for item in kept] == [report.cells(item) for item in records]
-    console = Console(width=140)
+    console = Console(width=160)
     with console.capture() as shown:
         console.print(report.table(kept))
-    assert all(text in shown.get() for text in ("unicnn torch", "0.50 [0.50, 0.50]", "+200 ms", "met", "[torch] is | gone"))
+    assert all(text in shown.get() for text in ("unicnn torch", "0.50 [0.50, 0.50]", "+0.20 s [0.20, 0.20]", "met", "[torch] is | gone"))
     page = report.markdown(kept, MACHINE)
     assert all(
-        text in page for text in ("| LeNet, batch 1 | unicnn torch | 1.05 |", "0.51 if each", "a processor, 2 cores", "unicnn 0.1.0")
+        text in page for text in ("| LeNet, batch 1 | unicnn torch | 1.050 |", "0.51 if each", "a processor, 2 cores", "unicnn 0.1.0")
     )
     lines = [line for line in page.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(records)

@@ -31,7 +31,7 @@ class Runtime(Contract):
         return isinstance(value, Tensor)
 
     def dtype_of(self, tensor: Tensor) -> str:
-        return str(tensor.dtype).removeprefix("torch.")
+        return DTYPES.get(tensor.dtype) or str(tensor.dtype)
 
     def pack(self, kind: str, array: np.ndarray[Any, Any]) -> Tensor:
         return torch.tensor(array, device=self.device)
@@ -44,8 +44,11 @@ class Runtime(Contract):
         mode = torch.no_grad if plan.training else torch.inference_mode
 
         def run(arguments: Sequence[Tensor]) -> Sequence[Tensor]:
-            with mode(), full_precision():
-                return plan(arguments)
+            with mode():
+                if is_full_precision():
+                    return plan(arguments)
+                with full_precision():
+                    return plan(arguments)
 
         return run
 
@@ -68,10 +71,19 @@ class Runtime(Contract):
             torch.cuda.synchronize()
 
 
+DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+HAS_CUDA = torch.cuda.is_available()
+
+
+def is_full_precision() -> bool:
+    """Tell whether float32 means float32 already."""
+    return torch.get_float32_matmul_precision() == "highest" and not (HAS_CUDA and torch.backends.cudnn.allow_tf32)
+
+
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
     """Keep float32 from becoming TF32 or bfloat16 inside, and put the user's settings back after."""
-    if torch.get_float32_matmul_precision() == "highest" and not torch.cuda.is_available():
+    if is_full_precision():
         yield
         return
     matmul, cudnn = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
