@@ -21,7 +21,7 @@ Seconds = Annotated[float, typer.Option(help="How long to measure each row.")]
 ToJson = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all times to FILE.")]
 ToMarkdown = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write the table to FILE.")]
 
-PAGE = 140
+PAGE = 144
 
 
 def main(only: Only = "", seconds: Seconds = 8.0, json_to: ToJson = None, markdown_to: ToMarkdown = None) -> None:

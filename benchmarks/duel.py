@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import subprocess
 import sys
@@ -26,10 +25,10 @@ import numpy as np
 from benchmarks.task import Array, Task
 
 ROOT = Path(__file__).parents[1]
-BLOCK_SECONDS = 0.05
-"""How long a turn takes about, if one call does not take longer."""
-LONG_CALL_SECONDS = 0.02
-"""From here on a call no longer notices that it is the first of its turn."""
+TURN_SECONDS = 0.05
+"""How long a turn takes, if one call does not take longer."""
+WARM_SECONDS = 0.01
+"""How long a contestant runs before each turn; the first calls after a rest are slower."""
 FEWEST_TURNS = 6
 TOLERANCE = 1e-4
 """How far the two sides may be apart, relative to the largest value of each array."""
@@ -82,8 +81,6 @@ class Side:
     host: Host
     name: str
     times: Times = field(default_factory=Times)
-    idle: int = 0
-    calls: int = 1
 
     def arrays(self) -> dict[str, Array]:
         """Return what the contestant computes, by name."""
@@ -93,15 +90,10 @@ class Side:
             with np.load(path) as arrays:
                 return dict(arrays)
 
-    def calibrate(self) -> None:
-        """Find out how many calls fill a turn."""
-        seconds = min(self.host.ask(do="time", who=self.name, idle=2, calls=5)["wall"])
-        self.calls = math.ceil(BLOCK_SECONDS / seconds)
-        self.idle = 0 if seconds > LONG_CALL_SECONDS else math.ceil(self.calls / 5)
-
     def turn(self) -> None:
         """Run one turn and remember its times."""
-        answer = self.host.ask(do="time", who=self.name, idle=self.idle, calls=self.calls)
+        long = bool(self.times.wall) and self.times.wall[-1] > WARM_SECONDS
+        answer = self.host.ask(do="time", who=self.name, idle=0 if long else WARM_SECONDS, seconds=TURN_SECONDS)
         self.times.wall.append(median(answer["wall"]))
         self.times.cpu.append(answer["cpu"])
 
@@ -121,7 +113,7 @@ def duel(task: Task, names: tuple[str, str], environment: Mapping[str, str], *, 
     """Check that two contestants compute the same, and return their times."""
     with hosted(task, names, environment, apart=apart) as (a, b):
         check_equal(a.arrays(), b.arrays())
-        alternate(a.turn, b.turn, seconds, prepare=(a.calibrate, b.calibrate))
+        alternate(a.turn, b.turn, seconds)
         return a.times, b.times
 
 
@@ -129,15 +121,12 @@ def alone(task: Task, name: str, environment: Mapping[str, str], *, seconds: flo
     """Return the times of a contestant while the other does not even exist."""
     with hosted(task, [name], environment, apart=True) as (side,):
         side.arrays()
-        side.calibrate()
         repeat(side.turn, seconds)
         return side.times
 
 
-def alternate(a: Callable[[], None], b: Callable[[], None], seconds: float, prepare: Sequence[Callable[[], None]] = ()) -> None:
+def alternate(a: Callable[[], None], b: Callable[[], None], seconds: float) -> None:
     """Run `a` and `b` as often as the time allows, each of them first every other time."""
-    for one in prepare:
-        one()
     order = [a, b]
 
     def both() -> None:

@@ -1,7 +1,7 @@
 """The process in which contestants run. It reads requests, one JSON line each, and answers each with one line.
 
 {"do": "results", "who": name, "file": path} calls a contestant a few times and writes its arrays to a file;
-{"do": "time", "who": name, "idle": n, "calls": m} calls it n times, and then m times with the clock running.
+{"do": "time", "who": name, "idle": s, "seconds": t} calls it for s seconds, and then for t seconds with the clock running.
 """
 
 from __future__ import annotations
@@ -16,34 +16,41 @@ from typing import Any, TextIO
 import numpy as np
 
 from benchmarks.contestants import contestant
-from benchmarks.task import Contestant, Task, data
+from benchmarks.task import Array, Contestant, Task, data
 
 WARM_UP = 3
 QUIET_SECONDS = 0.004
 PATIENCE_SECONDS = 0.5
 
 
-def results(one: Contestant, file: str) -> dict[str, Any]:
-    """Warm up, and write what the last call computed."""
+def results(one: Contestant) -> dict[str, Array]:
+    """Warm up, and return what the last call computed."""
     for _ in range(WARM_UP):
         result = one.call()
-    np.savez(file, **{name: np.asarray(array) for name, array in one.arrays(result).items()})
-    return {}
+    return {name: np.asarray(array) for name, array in one.arrays(result).items()}
 
 
-def timed(call: Callable[[], Any], idle: int, calls: int) -> dict[str, Any]:
-    """Return the seconds of each call, and the processor seconds of all threads per call."""
-    for _ in range(idle):
-        call()
-    wall = []
+def timed(call: Callable[[], Any], idle: float, seconds: float) -> dict[str, Any]:
+    """Return the seconds of each call in a turn, and the processor seconds of all threads per call."""
+    calls(call, idle)
     cpu = time.process_time()
-    for _ in range(calls):
-        start = time.perf_counter()
-        call()
-        wall.append(time.perf_counter() - start)
-    cpu = (time.process_time() - cpu) / calls
+    wall = calls(call, seconds)
+    cpu = (time.process_time() - cpu) / len(wall)
     settle()
     return {"wall": wall, "cpu": cpu}
+
+
+def calls(call: Callable[[], Any], seconds: float) -> list[float]:
+    """Call for this long, at least once if at all, and return how long each call took."""
+    wall = []
+    end = time.perf_counter() + seconds
+    start = end - seconds
+    while start < end:
+        call()
+        stop = time.perf_counter()
+        wall.append(stop - start)
+        start = time.perf_counter()
+    return wall
 
 
 def settle() -> None:
@@ -61,7 +68,11 @@ def serve(contestants: dict[str, Contestant], requests: TextIO, answers: TextIO)
     for line in requests:
         request = json.loads(line)
         one = contestants[request["who"]]
-        answer = results(one, request["file"]) if request["do"] == "results" else timed(one.call, request["idle"], request["calls"])
+        answer = {}
+        if request["do"] == "results":
+            np.savez(request["file"], **results(one))
+        else:
+            answer = timed(one.call, request["idle"], request["seconds"])
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -46,9 +46,9 @@ def cells(record: Record) -> tuple[str, ...]:
     return (
         record.case,
         record.measured,
-        f"{1000 * median(record.ours):.3g}",
+        _milliseconds(record.ours),
         record.against,
-        f"{1000 * median(record.theirs):.3g}",
+        _milliseconds(record.theirs),
         _with_interval(record.estimate(), record.unit),
         "" if cpu is None else f"{cpu.value:.2f}",
         "" if record.target is None else _amount(record.target, record.unit),
@@ -56,19 +56,24 @@ def cells(record: Record) -> tuple[str, ...]:
     )
 
 
+def _milliseconds(times: Sequence[float]) -> str:
+    value = 1000 * median(times)
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+
+
 def _with_interval(found: Estimate, unit: str) -> str:
-    return f"{_amount(found.value, unit)} [{_amount(found.low, unit)}, {_amount(found.high, unit)}]"
+    return f"{_amount(found.value, unit)} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def _amount(value: float, unit: str) -> str:
-    return f"{value:.2f}" if unit == "ratio" else f"{1000 * value:+.0f} ms"
+    return f"{value:.2f}" if unit == "ratio" else f"{value:+.2f} s"
 
 
 def table(records: Iterable[Record]) -> Table:
     """Return the table for the terminal."""
-    result = Table(box=box.SIMPLE_HEAD)
+    result = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, number in COLUMNS.items():
-        result.add_column(escape(heading), justify="right" if number else "left")
+        result.add_column(escape(heading), justify="right" if number else "left", no_wrap=heading != "verdict", min_width=len(heading))
     for record in records:
         *plain, verdict = map(escape, cells(record))
         result.add_row(*plain, f"[{colour(verdict)}]{verdict}[/]")

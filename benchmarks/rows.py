@@ -16,7 +16,7 @@ NUMPY_TARGETS = {SMALL: 1.0, LARGE: 1.0, STEP: 1.5}
 TITLES = {
     "torch": "torch eager",
     "tensorflow": "tf.function",
-    "mxnet": "Gluon hybridized",
+    "mxnet": "Gluon hybrid",
     "keras": "Keras model(x)",
     "keras-predict": "Keras predict_on_batch",
 }
