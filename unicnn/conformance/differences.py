@@ -40,9 +40,10 @@ class Difference:
 
 
 def known(backend: str) -> tuple[Difference, ...]:
-    """Return the known differences of a backend; none if it keeps no file."""
-    info = plugins.descriptor(backend).info
-    assert info is not None
+    """Return the known differences of a backend, usable here or not; none if it keeps no file."""
+    info = next((item.info for item in plugins.discover() if item.name == backend), None)
+    if info is None:
+        return ()
     file = importlib.resources.files(info.package).joinpath(FILE)
     if not file.is_file():
         return ()
