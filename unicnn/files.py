@@ -183,15 +183,9 @@ def _read_layer(table: Any, where: str, previous: str | None, names: Names) -> l
     except DescriptionError as error:
         raise DescriptionError(f"{where}: {error}") from None
     except TypeError:
-        missing = [key for key in cls.__match_args__ if key not in fields and key in _required(cls)]  # type: ignore[attr-defined]
+        missing = [key for key in cls.__match_args__ if key not in fields and key in cls.required()]  # type: ignore[attr-defined]
         raise DescriptionError(f"{where}: {cls.__name__} needs {' and '.join(missing)}.") from None
     return expand(label, op, tuple(inputs), names)
-
-
-def _required(cls: Any) -> set[str]:
-    import dataclasses
-
-    return {item.name for item in dataclasses.fields(cls) if item.default is dataclasses.MISSING}
 
 
 def _string(value: Any, where: str, key: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from unicnn import oracle
 from unicnn.derivatives import RULES, spread
 from unicnn.numerics import ball
-from unicnn.numerics.ball import FLOAT32, FLOAT64, Array, Ball, Decision, Precision, exact
+from unicnn.numerics.ball import FLOAT32, FLOAT64, Array, Ball, Precision, exact
 
 ROUNDING = 1 + 2.0**-20
 """Covers the float64 rounding of the bound itself, for sums of up to 10^8 terms."""
@@ -269,10 +269,6 @@ def _one_hot(labels: Array, x: Ball) -> Ball:
     return exact(labels[:, None] == np.arange(x.shape[1]), x.precision)
 
 
-def _where(condition: Decision, a: Ball, b: Ball) -> Ball:
-    return ball.where(condition, a, b)
-
-
 _KEPT = ("identity", "relu", "relu6", "flatten", "reshape", "transpose", "pad", "concat")
 
 TABLE = SimpleNamespace(
@@ -307,7 +303,7 @@ TABLE = SimpleNamespace(
     cross_entropy=_cross_entropy,
     squared_error=_squared_error,
     relu_gradient=lambda dy, y: ball.where(y > 0, dy, y),  # y is 0 or NaN where it is not positive
-    where=_where,
+    where=ball.where,
     sum=ball.total,
     exp=ball.exp,
     log=ball.log,

@@ -109,6 +109,11 @@ class Op(ABC):
         """Return the op's fields by name."""
         return {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}  # type: ignore[arg-type]
 
+    @classmethod
+    def required(cls) -> set[str]:
+        """Return the names of the fields that have no default."""
+        return {item.name for item in dataclasses.fields(cls) if item.default is dataclasses.MISSING}  # type: ignore[arg-type]
+
     def written(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults, each in its shortest spelling."""
         defaults = {item.name: item.default for item in dataclasses.fields(self)}  # type: ignore[arg-type]
@@ -124,12 +129,12 @@ class Op(ABC):
         return apply(self, inputs, name)
 
     def __repr__(self) -> str:
-        required = [item.name for item in dataclasses.fields(self) if item.default is dataclasses.MISSING]  # type: ignore[arg-type]
+        required = self.required()
         parts = [repr(value) if key in required else f"{key}={value!r}" for key, value in self.written().items()]
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def __str__(self) -> str:
-        required = [item.name for item in dataclasses.fields(self) if item.default is dataclasses.MISSING]  # type: ignore[arg-type]
+        required = self.required()
         values = {key: brief(getattr(self, key)) for key in self.written()}
         parts = [value if key in required else f"{key} {value}" for key, value in values.items()]
         return f"{type(self).__name__} {', '.join(parts)}".strip()
