@@ -10,7 +10,8 @@ arithmetic operators, comparisons, slicing and `shape`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from unicnn.plan import Plan, Step
@@ -319,34 +320,48 @@ def squared_error(t: Any, dy: Value, y: Value, x: Value, target: Value, *, scale
     return lambda: (x - target) * (dy * (2 * scale / divisor)), None
 
 
-def reverse(plan: Plan, wanted: Sequence[int], table: Any) -> Callable[..., tuple[Sequence[Value], Sequence[Value]]]:
-    """Return a function (arguments, cotangents) -> (results, gradients of the arguments `wanted`) by walking `plan` backwards."""
+def _like(x: Value, value: float) -> Value:
+    return x * 0 + value
+
+
+def reverse(
+    plan: Plan,
+    wanted: Sequence[int],
+    table: Any,
+    rules: Mapping[str, Rule] = RULES,
+    *,
+    join: Callable[[Value, Value], Value] = operator.add,
+    like: Callable[[Value, float], Value] = _like,
+) -> Callable[..., tuple[Sequence[Value], Sequence[Value]]]:
+    """Return a function (arguments, cotangents) -> (results, gradients of the arguments `wanted`) by walking `plan` backwards.
+
+    `join` adds two gradients of one value, and `like` returns a number in the shape of a value.
+    """
     live = set(wanted)
     for step in plan.steps:
         if live.intersection(operand for operand in step.operands if operand is not None):
             live.update(step.results)
+
+    def back(step: Step, dy: Value, slots: list[Value], gradients: dict[int, Value]) -> None:
+        operands = [None if operand is None else slots[operand] for operand in step.operands]
+        thunks = rules[step.op](table, dy, slots[step.results[0]], *operands, **step.attributes)
+        for operand, thunk in zip(step.operands, thunks, strict=True):
+            if operand is not None and operand in live and thunk is not None:
+                gradient = thunk()
+                gradients[operand] = join(gradients[operand], gradient) if operand in gradients else gradient
 
     def run(arguments: Sequence[Value], cotangents: Sequence[Value | None]) -> tuple[Sequence[Value], Sequence[Value]]:
         slots = plan.keep(arguments)
         results = tuple(slots[slot] for slot in plan.results)
         gradients: dict[int, Value] = {}
         for slot, cotangent in zip(plan.results, cotangents, strict=False):
-            gradients[slot] = slots[slot] * 0 + 1 if cotangent is None else cotangent
+            gradients[slot] = like(slots[slot], 1.0) if cotangent is None else cotangent
         for step in reversed(plan.steps):
             dy = gradients.pop(step.results[0], None)
             if dy is not None and live.intersection(step.results):
-                _step_back(step, dy, slots, gradients, live, table)
+                back(step, dy, slots, gradients)
             for slot in step.results:
                 slots[slot] = None  # nothing before this step reads it, and its memory may be used again
-        return results, [gradients[place] if place in gradients else slots[place] * 0 for place in wanted]
+        return results, [gradients[place] if place in gradients else like(slots[place], 0.0) for place in wanted]
 
     return run
-
-
-def _step_back(step: Step, dy: Value, slots: list[Value], gradients: dict[int, Value], live: set[int], table: Any) -> None:
-    operands = [None if operand is None else slots[operand] for operand in step.operands]
-    thunks = RULES[step.op](table, dy, slots[step.results[0]], *operands, **step.attributes)
-    for operand, thunk in zip(step.operands, thunks, strict=True):
-        if operand in live and thunk is not None:
-            gradient = thunk()
-            gradients[operand] = gradients[operand] + gradient if operand in gradients else gradient  # type: ignore[index]

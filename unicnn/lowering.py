@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unicnn.backend import Backend, Context, Runtime
+from unicnn.backend import Context
 from unicnn.errors import ShapeError
 from unicnn.graph import Graph, Node
-from unicnn.numerics import Numerics
+from unicnn.numerics.arithmetic import Arithmetic
 from unicnn.ops.base import Misfit, Op, family
 from unicnn.ops.loss import Loss
 from unicnn.plan import Argument, Plan, Step
 
-_OWN_NAMES = ("probe", "mask", "labels", "values")
+_OWN_NAMES = ("probe", "mask", "labels", "values", "prepared")
 """The roles of arguments whose names a layer or an input may have too."""
 
 
@@ -47,20 +47,27 @@ class Lowered:
     heads: tuple[str, ...]
     layers: tuple[str, ...]
     states: tuple[str, ...]
+    prepared: tuple[str, ...]
+    """The names of the arguments that are made from weights, in order."""
 
     def arguments(self, *roles: str) -> dict[str, int]:
         """Return the positions of the arguments of these roles, by name."""
         return {item.name: place for place, item in enumerate(self.plan.arguments) if item.role in roles}
 
+    def masks(self, arguments: Sequence[Any]) -> list[Any]:
+        """Return those of a plan's arguments that are dropout masks."""
+        return [argument for argument, item in zip(arguments, self.plan.arguments, strict=False) if item.role == "mask"]
 
-def build(graph: Graph, backend: Backend, runtime: Runtime, numerics: Numerics, purpose: Purpose) -> Lowered:
-    """Return the plan of `graph` on `backend`; raise UnsupportedError naming the layer that it refuses."""
-    return _Builder(graph, backend, runtime, numerics, purpose).build()
+
+def build(graph: Graph, arithmetic: Arithmetic, dtype: str, purpose: Purpose) -> Lowered:
+    """Return the plan of `graph` in an arithmetic that holds values of `dtype`; raise UnsupportedError naming the layer that its backend refuses."""
+    return _Builder(graph, arithmetic, dtype, purpose).build()
 
 
 class _Builder:
-    def __init__(self, graph: Graph, backend: Backend, runtime: Runtime, numerics: Numerics, purpose: Purpose) -> None:
-        self.graph, self.backend, self.runtime, self.numerics, self.purpose = graph, backend, runtime, numerics, purpose
+    def __init__(self, graph: Graph, arithmetic: Arithmetic, dtype: str, purpose: Purpose) -> None:
+        self.graph, self.arithmetic, self.dtype, self.purpose = graph, arithmetic, dtype, purpose
+        self.backend, self.runtime = arithmetic.backend, arithmetic.runtime
         self.arguments = list(self._arguments())
         self.slots = len(self.arguments)
         self.steps: list[Step] = []
@@ -75,6 +82,9 @@ class _Builder:
             yield Argument(name, "input", shape)
         for name, parameter in graph.parameters.items():
             yield Argument(name, "parameter" if parameter.trainable else "state", parameter.shape, parameter.kind)
+        for node in graph.nodes:
+            for key in self.arithmetic.prepared(node.op, purpose.training, purpose.gradients):
+                yield Argument(f"{node.name}.{key}", "prepared", ())
         if purpose.training:
             for node in graph.nodes:
                 if node.op.masked:
@@ -107,8 +117,10 @@ class _Builder:
             self._node(node, states)
         heads = self._heads()
         layers = {node.name: self._leave(self.values[node.name]) for node in self.graph.nodes} if self.purpose.every else {}
-        plan = Plan(self.arguments, self.steps, [*heads.values(), *layers.values(), *states.values()], training=self.purpose.training)
-        return Lowered(plan, tuple(heads), tuple(layers), tuple(states))
+        results = [*heads.values(), *layers.values(), *states.values()]
+        plan = self.arithmetic.plan(self.arguments, self.steps, results, self.purpose.training)
+        prepared = tuple(item.name for item in self.arguments if item.role == "prepared")
+        return Lowered(plan, tuple(heads), tuple(layers), tuple(states), prepared)
 
     def _heads(self) -> dict[str, int]:
         loss = self.purpose.loss
@@ -119,14 +131,10 @@ class _Builder:
         target = self.places[role, "target"]
         if role == "values":
             target = self._enter(target)
-        function = self._lowering(
-            loss, loss.attributes(self.graph.shapes[name]), (self.graph.shapes[name],), f"{self.graph.model.name} ({loss})"
-        )
-        return {
-            "loss": self._step(loss.lowering(), function, loss.attributes(self.graph.shapes[name]), [self._read(name, "loss", 0), target])[
-                0
-            ]
-        }
+        shape = self.graph.shapes[name]
+        function = self._lowering(loss, loss.attributes(shape), (shape,), f"{self.graph.model.name} ({loss})")
+        operands: list[int | None] = [self._read(name, "loss", 0), target]
+        return {"loss": self._step(loss.lowering(), function, loss.attributes(shape), operands)[0]}
 
     def _node(self, node: Node, states: dict[str, int]) -> None:
         operands: list[int | None] = [self._read(source, node.name, place) for place, source in enumerate(node.inputs)]
@@ -141,14 +149,17 @@ class _Builder:
             operands.append(self._enter(self.places["mask", f"{node.name}.mask"]))
         operands += [self.places.get(("", f"{node.name}.{key}")) for key in node.op.operands]
         function = self._lowering(node.op, attributes, node.input_shapes, self.graph.path(node))
+        extra = self.arithmetic.prepared(node.op, self.purpose.training, self.purpose.gradients)
+        operands += [self.places["prepared", f"{node.name}.{key}"] for key in extra]
+        attributes = self.arithmetic.attributes(node.op, attributes)
         output, *moved = self._step(node.op.lowering(), function, attributes, operands, 1 + len(node.op.states))
         self.values[node.name] = self._probe(node.name, output)
         if self.purpose.training:
             states |= {f"{node.name}.{key}": slot for key, slot in zip(node.op.states, moved, strict=True)}
 
     def _lowering(self, op: Op, attributes: dict[str, Any], shapes: tuple[tuple[int, ...], ...], path: str) -> Callable[..., Any]:
-        context = Context(self.runtime.device, self.numerics.dtype, self.purpose.training, self.purpose.gradients, shapes)
-        return self.numerics.wrap(self.backend.lowering(family(type(op)), op.lowering(), attributes, context, path))
+        context = Context(self.runtime.device, self.dtype, self.purpose.training, self.purpose.gradients, shapes)
+        return self.arithmetic.function(op.lowering(), self.backend.lowering(family(type(op)), op.lowering(), attributes, context, path))
 
     def _step(
         self, op: str, function: Callable[..., Any], attributes: dict[str, Any], operands: list[int | None], results: int = 1
@@ -159,12 +170,12 @@ class _Builder:
         return slots
 
     def _enter(self, slot: int) -> int:
-        enter = self.runtime.enter
-        return slot if enter is Runtime.enter else self._step("enter", enter, {}, [slot])[0]
+        enter = self.arithmetic.enter
+        return slot if enter is None else self._step("enter", enter, {}, [slot])[0]
 
     def _leave(self, slot: int) -> int:
-        leave = self.runtime.leave
-        return slot if leave is Runtime.leave else self._step("leave", leave, {}, [slot])[0]
+        leave = self.arithmetic.leave
+        return slot if leave is None else self._step("leave", leave, {}, [slot])[0]
 
     def _read(self, source: str, reader: str, place: int) -> int:
         slot = self.values[source]
@@ -175,6 +186,7 @@ class _Builder:
             return slot
         function = self.backend.function("merge", "add")
         assert function is not None
+        function = self.arithmetic.function("add", function)
         return self._step("add", function, {}, [slot, self._enter(self.places["probe", name])])[0]
 
 

@@ -12,8 +12,9 @@ from typing import Any
 class Argument:
     """Describe one argument of a plan.
 
-    `role` is "input", "mask", "values", "probe" (values in canonical order), "labels" (int64), "parameter", or "state" (a parameter
-    that is not learned), which come as the backend packs their `kind`. `shape` leaves the batch axis of a batched one out.
+    `role` is "input", "mask", "values", "probe" (values in canonical order), "labels" (int64), "parameter", "state" (a parameter
+    that is not learned), or "prepared" (made once from parameters), which come as the backend packs their `kind`. `shape` leaves the
+    batch axis of a batched one out.
     """
 
     name: str
@@ -24,7 +25,7 @@ class Argument:
     @property
     def batched(self) -> bool:
         """Tell whether the first axis is the batch."""
-        return self.role not in ("parameter", "state")
+        return self.role not in ("parameter", "state", "prepared")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class Plan:
 
     Calling a plan with tensors computes; calling it with a framework's symbols traces. `training` tells the mode.
     """
+
+    static = False
+    """Whether the steps ask for the size of the batch: such a plan is traced with all shapes known, or not at all."""
 
     def __init__(self, arguments: Sequence[Argument], steps: Sequence[Step], results: Sequence[int], *, training: bool = False) -> None:
         self.training = training

@@ -106,7 +106,9 @@ class Program:
 
     def __init__(self, graph: Graph, backend: Backend, runtime: Runtime, numerics: Numerics) -> None:
         self.graph, self.backend, self.runtime, self.numerics = graph, backend, runtime, numerics
+        self.arithmetic = numerics.bind(backend, runtime)
         self._parameters: dict[str, Any] = {}
+        self._prepared: dict[str, Any] = {}
         self._plans: dict[Purpose, Lowered] = {}
         self._compiled: dict[Purpose, Callable[..., Any]] = {}
         self._plan(Purpose())
@@ -172,7 +174,8 @@ class Program:
 
     def load(self, weights: Mapping[str, Array]) -> None:
         """Replace all weights; nothing is changed if any is missing, unknown, misshapen or not a float array."""
-        checked = check_weights(self.graph, weights, self.numerics.dtype)
+        checked = self.arithmetic.canonical(self.graph, check_weights(self.graph, weights, self.numerics.dtype))
+        self._prepared = {}
         self._parameters = {name: self.runtime.pack(self.graph.parameters[name].kind, array) for name, array in checked.items()}
 
     def __repr__(self) -> str:
@@ -180,8 +183,24 @@ class Program:
 
     def _plan(self, purpose: Purpose) -> Lowered:
         if purpose not in self._plans:
-            self._plans[purpose] = build(self.graph, self.backend, self.runtime, self.numerics, purpose)
+            self._plans[purpose] = build(self.graph, self.arithmetic, self.numerics.dtype, purpose)
         return self._plans[purpose]
+
+    def _held(self, lowered: Lowered) -> list[Any]:
+        """Return the parameters, and what is made from them once."""
+        for name in lowered.prepared:
+            if name not in self._prepared:
+                self._prepared[name] = self.arithmetic.prepare(self.graph, name, self._weight)
+        return [*self._parameters.values(), *[self._prepared[name] for name in lowered.prepared]]
+
+    def _weight(self, name: str) -> Array:
+        return self.runtime.unpack(self.graph.parameters[name].kind, self._parameters[name])
+
+    def _move(self, lowered: Lowered, states: Sequence[Any]) -> None:
+        """Take the new states of a training pass, and forget what was made from the old ones."""
+        self._parameters.update(zip(lowered.states, states, strict=True))
+        layers = {name.rpartition(".")[0] for name in lowered.states}
+        self._prepared = {name: value for name, value in self._prepared.items() if name.rpartition(".")[0] not in layers}
 
     def _forward(self, x: Any, purpose: Purpose, step: int) -> tuple[list[Any], dict[str, Any]]:
         lowered = self._plan(purpose)
@@ -191,12 +210,15 @@ class Program:
             return self._empty(lowered, native)
         compiled = self._compiled.get(purpose)
         if compiled is None:
-            compiled = self._compiled[purpose] = self.runtime.compile(lowered.plan)
+            compiled = self._compiled[purpose] = self.arithmetic.compile(lowered.plan)
         masks = self._masks(purpose, size, step) if purpose.training else ()
-        results = compiled([*values, *self._parameters.values(), *masks])
+        arguments = [*values, *self._held(lowered), *masks]
+        results = compiled(arguments)
+        if self.arithmetic.alarmed(results):
+            self._find_overflow(purpose, arguments)
         first, second = len(lowered.heads), len(lowered.heads) + len(lowered.layers)
         if lowered.states:
-            self._parameters.update(zip(lowered.states, results[second:], strict=True))
+            self._move(lowered, results[second : second + len(lowered.states)])
         found = results[:second] if native else [_owned(self.runtime.array(value), x) for value in results[:second]]
         return list(found[:first]), dict(zip(lowered.layers, found[first:], strict=True))
 
@@ -208,7 +230,7 @@ class Program:
         size = batch_size(self.graph, values, purpose.training)
         if size == 0:
             raise InputError(f"{self.model.name}: the loss of an empty batch is undefined. Pass at least one sample.")
-        arguments = [*values, *self._parameters.values(), *self._masks(purpose, size, step)]
+        arguments = [*values, *self._held(lowered), *self._masks(purpose, size, step)]
         if purpose.loss is not None:
             arguments.append(self._target(labels, size, purpose.loss))
         if purpose.probes:
@@ -216,15 +238,57 @@ class Program:
             arguments += map(self.runtime.tensor, zeros)
         wanted = lowered.arguments("input", "parameter", "probe")
         if purpose not in self._compiled:
-            self._compiled[purpose] = self.runtime.vjp(lowered.plan, tuple(wanted.values()))
+            self._compiled[purpose] = self.arithmetic.vjp(lowered.plan, tuple(wanted.values()))
         seeds = (None,) if cotangents is None else self._cotangents(cotangents, size)
         results, gradients = self._compiled[purpose](arguments, seeds)
-        self._parameters.update(zip(lowered.states, results[len(lowered.heads) + len(lowered.layers) :], strict=True))
         kinds = {name: parameter.kind for name, parameter in self.graph.parameters.items()}
-        return results, {
+        arrays = {
             name: self.runtime.unpack(kinds[name], value) if name in kinds else self.runtime.array(value)
             for name, value in zip(wanted, gradients, strict=True)
         }
+        if self.arithmetic.alarmed(results):
+            self._find_overflow(purpose, arguments)
+            self._find_gradient_overflow(arrays)
+        second = len(lowered.heads) + len(lowered.layers)
+        if lowered.states:
+            self._move(lowered, results[second : second + len(lowered.states)])
+        return results, arrays
+
+    def _find_overflow(self, purpose: Purpose, arguments: Sequence[Any]) -> None:
+        """Raise InputError naming the first layer that is given a value which is not finite, or return if there is none.
+
+        The alarm is sounded by bounds, and may be a false one.
+        """
+        every = self._plan(Purpose(training=purpose.training, every=True))
+        kept = [*arguments[: len(self.model.inputs)], *self._held(every), *self._plan(purpose).masks(arguments)]
+        results = self.arithmetic.compile(every.plan)(kept)
+        values = dict(zip((name for name, _ in self.model.inputs), map(self.runtime.array, arguments), strict=False))
+        first = len(every.heads)
+        for name, result in zip(every.layers, results[first : first + len(every.layers)], strict=True):
+            values[name] = self.runtime.array(result)
+        for name, array in values.items():
+            if not np.isfinite(array).all():
+                self._refuse_overflow(name, array)
+
+    def _refuse_overflow(self, name: str, array: Array) -> None:
+        place = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))
+        reader = next((node for node in self.graph.nodes if name in node.inputs), None)
+        entered = "the output" if reader is None else self.graph.path(reader)
+        given = dict(self.model.inputs)
+        source = f"the input {name!r}" if name in given else f"{self.model.name}/{name}, which exceeds the range of float32,"
+        raise InputError(
+            f"{entered} is given {array[place]} by {source} at {place}, and identical numerics have no place for what is not finite. "
+            + ("Repair the data" if name in given else "Use smaller weights or inputs")
+            + ', or use numerics="native".'
+        )
+
+    def _find_gradient_overflow(self, gradients: Mapping[str, Array]) -> None:
+        for name, array in gradients.items():
+            if not np.isfinite(array).all():
+                raise InputError(
+                    f"{self.model.name}: the gradient of {name!r} exceeds the range of float32, and identical numerics have no place for what is "
+                    'not finite. Scale the loss or the cotangents down, or use numerics="native".'
+                )
 
     def _inputs(self, x: Any) -> tuple[list[Any], bool]:
         """Return the inputs as canonical tensors in the model's order, and whether they came as tensors."""

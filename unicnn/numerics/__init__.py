@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from unicnn.errors import UnknownNameError, closest
+
+if TYPE_CHECKING:
+    from unicnn.backend import Backend, Runtime
+    from unicnn.numerics.arithmetic import Arithmetic
 
 
 @dataclass(frozen=True)
@@ -17,15 +21,20 @@ class Numerics:
     dtype: str
     accepts: tuple[str, ...]
     """The dtypes in which inputs may come; conversion to `dtype` is exact."""
+    home: str = "unicnn.numerics.arithmetic:Arithmetic"
+    """The class that binds it to a backend."""
 
-    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the lowering to call in place of `function`."""
-        return function
+    def bind(self, backend: Backend, runtime: Runtime) -> Arithmetic:
+        """Return this numerics on one backend; raise UnsupportedError if the backend's arithmetic is not fit for it."""
+        module, _, name = self.home.partition(":")
+        bound: Arithmetic = getattr(importlib.import_module(module), name)(backend, runtime)
+        return bound
 
 
 NUMERICS = {
     "native": Numerics("native", "float32", ("float32",)),
     "float64": Numerics("float64", "float64", ("float32", "float64")),
+    "identical": Numerics("identical", "float32", ("float32",), "unicnn.numerics.identical.bound:Identical"),
 }
 
 

@@ -58,3 +58,24 @@ def _crop(y: Tensor, crop: Sides) -> Tensor:
         y = pad(y, padding=((0, max(-bottom, 0)), (0, max(-right, 0))), value=0.0)
     begin, end = (None, None, top, left), (None, None, -max(bottom, 0) or None, -max(right, 0) or None)
     return namespace(y).slice(y, begin=begin, end=end)
+
+
+def conv2d_weight_gradient(
+    dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int
+) -> Tensor:
+    """Correlate the input with the gradient as kernel: what was the batch is summed over, and stride and dilation change places."""
+    op = namespace(x)
+    samples, channels, *size = shape(x)
+    outputs, *pixels = shape(dy)[1:]
+    # The rows that no window reached would give a larger kernel than there is.
+    (top, bottom), (left, right) = padding
+    used = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(pixels, stride, dilation, kernel_size, strict=True)]
+    x = pad(x, padding=padding, value=0.0) if max(top, bottom, left, right) else x
+    x = op.slice(x, begin=(None, None, 0, 0), end=(None, None, *used))
+    images = op.reshape(x, shape=(samples, groups, channels // groups, -1))
+    images = op.reshape(op.transpose(images, axes=(2, 1, 0, 3)), shape=(channels // groups, groups * samples, *used))
+    kernels = op.transpose(dy, axes=(1, 0, 2, 3))
+    gradient = op.Convolution(
+        images, kernels, no_bias=True, num_filter=outputs, kernel=tuple(pixels), stride=dilation, dilate=stride, num_group=groups
+    )
+    return op.transpose(gradient, axes=(1, 0, 2, 3))

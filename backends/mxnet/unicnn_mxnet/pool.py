@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 
 from unicnn.ops.fields import NO_PADDING, Pair, Sides
+from unicnn_mxnet.compat import mx
 from unicnn_mxnet.shape import pad
 from unicnn_mxnet.symbols import Tensor, namespace, shape
 
@@ -56,3 +57,13 @@ def _shifts(x: Tensor, axis: int, k: int, s: int) -> list[Tensor]:
     return [
         namespace(x).slice(x, begin=(*before, place), end=(*before, place + (count - 1) * s + 1), step=(*before, s)) for place in range(k)
     ]
+
+
+def max_pool2d_gradient(dy: Tensor, x: Tensor, y: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides) -> Tensor:
+    leaf = x.detach()
+    gradient = mx.nd.zeros_like(leaf)
+    mx.autograd.mark_variables([leaf], [gradient])
+    with mx.autograd.record(train_mode=True):
+        pooled = max_pool2d(leaf, kernel_size=kernel_size, stride=stride, padding=padding)
+    mx.autograd.backward([pooled], [dy], train_mode=True)
+    return gradient

@@ -38,7 +38,8 @@ class Runtime(Contract):
         return np.dtype(tensor.dtype).name
 
     def compile(self, plan: Plan) -> Compiled:
-        graph, training = Graph(plan, settled=True), plan.training
+        # A plan that asks for shapes cannot be traced, and runs step by step: symbols do not know them.
+        graph, training = plan if plan.static else Graph(plan, settled=True), plan.training
 
         def run(arguments: Sequence[Tensor]) -> Sequence[Tensor]:
             with mx.autograd.pause(train_mode=training):

@@ -27,7 +27,7 @@ _MOST_BLOCKS = 32
 
 def array_module(x: Array) -> Module:
     """Return the module, NumPy or CuPy, whose functions take ``x``."""
-    return np if isinstance(x, np.ndarray) else sys.modules["cupy"]
+    return np if isinstance(x, (np.ndarray, np.generic)) else sys.modules["cupy"]
 
 
 def empty(shape: tuple[int, ...], dtype: Any, xp: Module = np) -> Array:

@@ -96,3 +96,13 @@ def _taps(weight: Tensor) -> Iterator[tuple[Pair, Tensor]]:
     """Yield the place of every tap of a kernel, and the tap as a kernel of its own."""
     for i, j in product(range(weight.shape[0]), range(weight.shape[1])):
         yield (i, j), weight[i : i + 1, j : j + 1]
+
+
+def conv2d_weight_gradient(
+    dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int
+) -> Tensor:
+    weight = tf.zeros((*kernel_size, x.shape[3] // groups, dy.shape[3]), x.dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(weight)
+        y = conv2d(x, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return tape.gradient(y, weight, dy)

@@ -57,3 +57,10 @@ def _divided(sums: Tensor, rows: Sequence[int], cols: Sequence[int]) -> Tensor:
     """Return sums of windows, divided by how many rows times columns each has."""
     counts = tf.constant([[[row * col] for col in cols] for row in rows], sums.dtype)
     return tf.math.divide_no_nan(sums, counts)  # x / constant would be optimized to a product with a rounded reciprocal
+
+
+def max_pool2d_gradient(dy: Tensor, x: Tensor, y: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides) -> Tensor:
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        pooled = max_pool2d(x, kernel_size=kernel_size, stride=stride, padding=padding)
+    return tape.gradient(pooled, x, dy)

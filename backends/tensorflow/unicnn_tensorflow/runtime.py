@@ -76,24 +76,33 @@ class Runtime(Contract):
 
 
 class Traced:
-    """Be `body` as one graph, traced at the first call for all batch sizes; it takes the plan's arguments and perhaps more."""
+    """Be `body` as a graph, traced at the first call for all batch sizes; it takes the plan's arguments and perhaps more.
+
+    A plan that asks for shapes is traced for each size of the batch.
+    """
 
     def __init__(self, plan: Plan, body: Callable[[Sequence[Tensor]], Results], device: str) -> None:
         self.plan, self.body, self.device = plan, body, device
         self.concrete: Callable[..., Results] | None = None
+        self.by_size: dict[int, Callable[..., Results]] = {}
 
     def __call__(self, arguments: Sequence[Tensor]) -> Results:
         # The concrete function, called flat, saves what tf.function spends on finding it.
-        concrete = self.concrete or self.trace(arguments)
+        concrete = (self.sized(arguments) if self.plan.static else self.concrete) or self.trace(arguments)
         if self.device == "cpu":
             return concrete(*arguments)
         with full_precision():
             return concrete(*arguments)
 
+    def sized(self, arguments: Sequence[Tensor]) -> Callable[..., Results] | None:
+        """Return the graph for arguments of these very shapes, if it was traced."""
+        self.concrete = self.by_size.get(_batch(self.plan, arguments))
+        return self.concrete
+
     def trace(self, arguments: Sequence[Tensor]) -> Callable[..., Results]:
         """Return the graph for arguments of these shapes and any batch size."""
-        fixed = [not item.batched for item in self.plan.arguments]
-        fixed += [False] * (len(arguments) - len(fixed))
+        fixed = [self.plan.static or not item.batched for item in self.plan.arguments]
+        fixed += [self.plan.static] * (len(arguments) - len(fixed))
         signature = [tf.TensorSpec(_any_batch(x.shape, one), x.dtype) for x, one in zip(arguments, fixed, strict=True)]
 
         def flat(*tensors: Tensor) -> list[Tensor]:
@@ -101,7 +110,14 @@ class Traced:
                 return list(self.body(tensors))
 
         self.concrete = tf.function(flat, input_signature=signature, autograph=False).get_concrete_function()
+        if self.plan.static:
+            self.by_size[_batch(self.plan, arguments)] = self.concrete
         return self.concrete
+
+
+def _batch(plan: Plan, arguments: Sequence[Tensor]) -> int:
+    """Return the size of the batch: that of the first argument, for there is no plan without an input."""
+    return int(arguments[0].shape[0])
 
 
 def _any_batch(shape: tf.TensorShape, fixed: bool) -> tf.TensorShape:

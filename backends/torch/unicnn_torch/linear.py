@@ -8,3 +8,7 @@ from torch import Tensor
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return F.linear(x, weight, bias)
+
+
+def linear_weight_gradient(dy: Tensor, x: Tensor) -> Tensor:
+    return dy.T @ x

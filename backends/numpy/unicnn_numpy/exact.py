@@ -1,0 +1,137 @@
+"""The primitives of identical numerics with NumPy; unicnn.numerics.identical.primitives says what each of them is.
+
+Passes over large arrays go piece by piece along the axis that is outermost in memory, so that what lies between two of them
+stays in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .buffers import Array, array_module, empty_like
+
+_SMALLEST_NORMAL = 2.0**-126
+_PIECE_BYTES = 1 << 18
+_WHOLE = (Ellipsis,)
+
+
+def widen(x: Array) -> Array:
+    y = empty_like(x, dtype="float64")
+    y[...] = x
+    return y
+
+
+def narrow(x: Array, least: Array | None = None) -> Array:
+    xp = array_module(x)
+    x = xp.asarray(x)
+    y = empty_like(x, dtype="float32")
+    if least is not None and least.min() >= _SMALLEST_NORMAL:
+        y[...] = x
+        return y
+    for piece in _pieces(x):
+        part = x[piece]
+        magnitude = xp.abs(part, out=empty_like(part))
+        # The product with a truth value is the value or a zero, and adding +0 takes the sign of that zero.
+        xp.multiply(part, magnitude >= _SMALLEST_NORMAL, out=magnitude)
+        magnitude += 0.0
+        y[piece] = magnitude
+    return y
+
+
+def snap(x: Array, c: Array) -> Array:
+    y = empty_like(x, dtype="float64")
+    xp = array_module(x)
+    for piece in _pieces(y):
+        part, shift = y[piece], _matching(c, piece)
+        xp.add(x[piece], shift, out=part)
+        part -= shift
+    return y
+
+
+def where(condition: Array, x: Array | float, y: Array | float) -> Array:
+    dtype = x.dtype if hasattr(x, "dtype") else y.dtype  # type: ignore[union-attr]
+    xp = array_module(condition)
+    return xp.where(condition, xp.asarray(x, dtype), xp.asarray(y, dtype))
+
+
+def minimum(x: Array, y: Array | float) -> Array:
+    return array_module(x).minimum(x, y)
+
+
+def maximum(x: Array, y: Array | float) -> Array:
+    return array_module(x).maximum(x, y)
+
+
+def absolute(x: Array) -> Array:
+    return array_module(x).abs(x)
+
+
+def rint(x: Array) -> Array:
+    return array_module(x).rint(x)
+
+
+def sqrt(x: Array) -> Array:
+    return array_module(x).sqrt(x)
+
+
+def power(k: Array) -> Array:
+    xp = array_module(k)
+    return xp.ldexp(1.0, k.astype(xp.int32))
+
+
+def exponent(x: Array) -> Array:
+    return array_module(x).frexp(x)[1].astype("float64")
+
+
+def sum(x: Array, axes: Sequence[int], keepdims: bool = False) -> Array:
+    return x.sum(axis=tuple(axes), keepdims=keepdims)
+
+
+def amax(x: Array, axes: Sequence[int]) -> Array:
+    return x.max(axis=tuple(axes), keepdims=True)
+
+
+def largest(x: Array, axes: Sequence[int]) -> Array:
+    return array_module(x).maximum(amax(x, axes), -x.min(axis=tuple(axes), keepdims=True))
+
+
+def shape(x: Array) -> tuple[int, ...]:
+    return x.shape
+
+
+def reshape(x: Array, shape: tuple[int, ...]) -> Array:
+    return x.reshape(shape)
+
+
+def transpose(x: Array, axes: tuple[int, ...]) -> Array:
+    return x.transpose(axes)
+
+
+def part(x: Array, key: tuple[slice, ...]) -> Array:
+    return x[key]
+
+
+def per_channel(x: Array) -> Array:
+    return x[:, None, None]
+
+
+def one_hot(labels: Array, classes: int) -> Array:
+    xp = array_module(labels)
+    return (labels[:, None] == xp.arange(classes)).astype("float32")
+
+
+def _pieces(x: Array) -> Iterator[tuple[Any, ...]]:
+    """Yield keys that cut `x` along the axis that is outermost in memory."""
+    if x.nbytes <= _PIECE_BYTES:
+        yield _WHOLE
+        return
+    axis = max((a for a in range(x.ndim) if x.shape[a] > 1), key=lambda a: abs(x.strides[a]))
+    step = max(1, _PIECE_BYTES * x.shape[axis] // x.nbytes)
+    for start in range(0, x.shape[axis], step):
+        yield (slice(None),) * axis + (slice(start, start + step),)
+
+
+def _matching(c: Array, piece: tuple[Any, ...]) -> Array:
+    """Return the part of `c`, in which axes of size 1 repeat, that belongs to a piece."""
+    return c if piece is _WHOLE or c.shape[len(piece) - 1] == 1 else c[piece]

@@ -1,0 +1,107 @@
+"""The primitives of identical numerics with TensorFlow; unicnn.numerics.identical.primitives says what each of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from unicnn_tensorflow import layout
+from unicnn_tensorflow.layout import Tensor, axis_inside, enter, leave
+
+_SMALLEST_NORMAL = 2.0**-126
+
+
+def widen(x: Tensor) -> Tensor:
+    return tf.cast(x, tf.float64)
+
+
+def narrow(x: Tensor, least: Tensor | None = None) -> Tensor:
+    if least is None:
+        return _flushed(x)
+    flush = tf.reduce_min(least) < _SMALLEST_NORMAL
+    return tf.cond(flush, lambda: _flushed(x), lambda: tf.cast(x, tf.float32))
+
+
+def _flushed(x: Tensor) -> Tensor:
+    return tf.cast(tf.where(tf.abs(x) >= _SMALLEST_NORMAL, x, tf.zeros([], x.dtype)), tf.float32)
+
+
+def snap(x: Tensor, c: Tensor) -> Tensor:
+    return (tf.cast(x, tf.float64) + c) - c
+
+
+def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
+    return tf.where(condition, x, y)
+
+
+def minimum(x: Tensor, y: Tensor | float) -> Tensor:
+    return tf.minimum(x, y)
+
+
+def maximum(x: Tensor, y: Tensor | float) -> Tensor:
+    return tf.maximum(x, y)
+
+
+def absolute(x: Tensor) -> Tensor:
+    return tf.abs(x)
+
+
+def rint(x: Tensor) -> Tensor:
+    return tf.math.rint(x)
+
+
+def sqrt(x: Tensor) -> Tensor:
+    return tf.sqrt(x)
+
+
+def power(k: Tensor) -> Tensor:
+    return tf.bitcast(tf.bitwise.left_shift(tf.cast(k, tf.int64) + 1023, tf.constant(52, tf.int64)), tf.float64)
+
+
+def exponent(x: Tensor) -> Tensor:
+    bits = tf.bitwise.right_shift(tf.bitcast(tf.abs(x), tf.int64), tf.constant(52, tf.int64))
+    return tf.cast(tf.where(bits == 0, bits, bits - 1022), tf.float64)
+
+
+def sum(x: Tensor, axes: Sequence[int], keepdims: bool = False) -> Tensor:
+    return tf.reduce_sum(x, _inside(x, axes), keepdims)
+
+
+def amax(x: Tensor, axes: Sequence[int]) -> Tensor:
+    return tf.reduce_max(x, _inside(x, axes), keepdims=True)
+
+
+def largest(x: Tensor, axes: Sequence[int]) -> Tensor:
+    inside = _inside(x, axes)
+    return tf.maximum(tf.reduce_max(x, inside, keepdims=True), -tf.reduce_min(x, inside, keepdims=True))
+
+
+def shape(x: Tensor) -> tuple[int, ...]:
+    sizes = x.shape.as_list()
+    return tuple(sizes[axis] for axis in layout.CHANNELS_FIRST) if len(sizes) == 4 else tuple(sizes)
+
+
+def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return enter(tf.reshape(leave(x), shape))
+
+
+def transpose(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return enter(tf.transpose(leave(x), axes))
+
+
+def part(x: Tensor, key: tuple[slice, ...]) -> Tensor:
+    full = (*key, *[slice(None)] * (x.shape.rank - len(key)))
+    return x[tuple(full[axis] for axis in layout.CHANNELS_LAST)] if x.shape.rank == 4 else x[full]
+
+
+def per_channel(x: Tensor) -> Tensor:
+    return x  # channels are the last axis inside
+
+
+def one_hot(labels: Tensor, classes: int) -> Tensor:
+    return tf.one_hot(labels, classes, dtype=tf.float32)
+
+
+def _inside(x: Tensor, axes: Sequence[int]) -> list[int]:
+    return [axis_inside(axis, x) for axis in axes]
