@@ -11,9 +11,8 @@ import math
 from collections.abc import Callable
 
 from unicnn.ops.fields import NO_PADDING, Pair, Sides
-from unicnn_mxnet.compat import mx
 from unicnn_mxnet.shape import pad
-from unicnn_mxnet.symbols import Tensor, namespace, shape
+from unicnn_mxnet.symbols import Tensor, namespace, pulled_back, shape
 
 
 def max_pool2d(x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides) -> Tensor:
@@ -60,10 +59,4 @@ def _shifts(x: Tensor, axis: int, k: int, s: int) -> list[Tensor]:
 
 
 def max_pool2d_gradient(dy: Tensor, x: Tensor, y: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides) -> Tensor:
-    leaf = x.detach()
-    gradient = mx.nd.zeros_like(leaf)
-    mx.autograd.mark_variables([leaf], [gradient])
-    with mx.autograd.record(train_mode=True):
-        pooled = max_pool2d(leaf, kernel_size=kernel_size, stride=stride, padding=padding)
-    mx.autograd.backward([pooled], [dy], train_mode=True)
-    return gradient
+    return pulled_back(lambda x: max_pool2d(x, kernel_size=kernel_size, stride=stride, padding=padding), x.detach(), dy)

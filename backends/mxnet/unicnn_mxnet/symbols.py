@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from types import ModuleType
 from typing import TypeAlias
 
@@ -30,3 +31,13 @@ def shape(x: Tensor) -> tuple[int, ...]:
         return x.shape
     known = {name: ast.literal_eval(attributes[EXAMPLE]) for name, attributes in x.attr_dict().items() if EXAMPLE in attributes}
     return x.infer_shape(**known)[1][0]
+
+
+def pulled_back(function: Callable[[mx.nd.NDArray], mx.nd.NDArray], at: mx.nd.NDArray, dy: mx.nd.NDArray) -> mx.nd.NDArray:
+    """Return the gradient at an array that nothing else holds."""
+    gradient = mx.nd.empty(at.shape, at.context, at.dtype)
+    mx.autograd.mark_variables([at], [gradient])
+    with mx.autograd.record(train_mode=True):
+        y = function(at)
+    mx.autograd.backward([y], [dy], train_mode=True)
+    return gradient

@@ -22,20 +22,27 @@ def widen(x: Array) -> Array:
     return y
 
 
-def narrow(x: Array, least: Array | None = None) -> Array:
+def narrow(x: Array, *, gain: Array | None = None, offset: Array | None = None, least: Array | None = None) -> Array:
     xp = array_module(x)
     x = xp.asarray(x)
     y = empty_like(x, dtype="float32")
-    if least is not None and least.min() >= _SMALLEST_NORMAL:
-        y[...] = x
-        return y
+    flush = least is None or least.min() < _SMALLEST_NORMAL
     for piece in _pieces(x):
         part = x[piece]
-        magnitude = xp.abs(part, out=empty_like(part))
-        # The product with a truth value is the value or a zero, and adding +0 takes the sign of that zero.
-        xp.multiply(part, magnitude >= _SMALLEST_NORMAL, out=magnitude)
-        magnitude += 0.0
-        y[piece] = magnitude
+        if gain is not None:
+            part = xp.multiply(part, _matching(gain, piece, x.ndim), out=empty_like(part, dtype="float64"))
+        if offset is not None:
+            part = xp.add(part, _matching(offset, piece, x.ndim), out=empty_like(part))
+        y[piece] = _flushed(part) if flush else part
+    return y
+
+
+def _flushed(x: Array) -> Array:
+    xp = array_module(x)
+    y = xp.abs(x, out=empty_like(x))
+    # The product with a truth value is the value or a zero, and adding +0 takes the sign of that zero.
+    xp.multiply(x, y >= _SMALLEST_NORMAL, out=y)
+    y += 0.0
     return y
 
 
@@ -43,7 +50,7 @@ def snap(x: Array, c: Array) -> Array:
     y = empty_like(x, dtype="float64")
     xp = array_module(x)
     for piece in _pieces(y):
-        part, shift = y[piece], _matching(c, piece)
+        part, shift = y[piece], _matching(c, piece, x.ndim)
         xp.add(x[piece], shift, out=part)
         part -= shift
     return y
@@ -132,6 +139,7 @@ def _pieces(x: Array) -> Iterator[tuple[Any, ...]]:
         yield (slice(None),) * axis + (slice(start, start + step),)
 
 
-def _matching(c: Array, piece: tuple[Any, ...]) -> Array:
-    """Return the part of `c`, in which axes of size 1 repeat, that belongs to a piece."""
-    return c if piece is _WHOLE or c.shape[len(piece) - 1] == 1 else c[piece]
+def _matching(c: Array, piece: tuple[Any, ...], rank: int) -> Array:
+    """Return the part of `c`, in which axes of size 1 or none before the others repeat, that belongs to a piece of `rank` axes."""
+    axis = len(piece) - 1 - (rank - c.ndim)
+    return c if piece is _WHOLE or axis < 0 or c.shape[axis] == 1 else c[piece[rank - c.ndim :]]

@@ -13,7 +13,7 @@ from itertools import product
 import tensorflow as tf
 
 from unicnn.ops.fields import NO_PADDING, Pair, Sides
-from unicnn_tensorflow.layout import Tensor, engine_padding
+from unicnn_tensorflow.layout import Tensor, engine_padding, pulled_back
 
 Contraction = Callable[[Tensor, Tensor], Tensor]
 
@@ -98,11 +98,15 @@ def _taps(weight: Tensor) -> Iterator[tuple[Pair, Tensor]]:
         yield (i, j), weight[i : i + 1, j : j + 1]
 
 
+def conv2d_input_gradient(
+    dy: Tensor, weight: Tensor, *, input_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int
+) -> Tensor:
+    x = tf.zeros((dy.shape[0], *input_size, weight.shape[2] * groups), dy.dtype)
+    return pulled_back(lambda x: conv2d(x, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups), x, dy)
+
+
 def conv2d_weight_gradient(
     dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int
 ) -> Tensor:
     weight = tf.zeros((*kernel_size, x.shape[3] // groups, dy.shape[3]), x.dtype)
-    with tf.GradientTape() as tape:
-        tape.watch(weight)
-        y = conv2d(x, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    return tape.gradient(y, weight, dy)
+    return pulled_back(lambda weight: conv2d(x, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups), weight, dy)

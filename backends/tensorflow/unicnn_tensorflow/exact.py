@@ -10,17 +10,24 @@ from unicnn_tensorflow import layout
 from unicnn_tensorflow.layout import Tensor, axis_inside, enter, leave
 
 _SMALLEST_NORMAL = 2.0**-126
+_LARGE = 1 << 16
 
 
 def widen(x: Tensor) -> Tensor:
     return tf.cast(x, tf.float64)
 
 
-def narrow(x: Tensor, least: Tensor | None = None) -> Tensor:
-    if least is None:
+def narrow(x: Tensor, *, gain: Tensor | None = None, offset: Tensor | None = None, least: Tensor | None = None) -> Tensor:
+    if gain is not None:
+        x = tf.cast(x, tf.float64) * gain
+    if offset is not None:
+        x = x + offset
+    y = tf.cast(x, tf.float32)
+    if least is None and x.shape.num_elements() < _LARGE:
         return _flushed(x)
-    flush = tf.reduce_min(least) < _SMALLEST_NORMAL
-    return tf.cond(flush, lambda: _flushed(x), lambda: tf.cast(x, tf.float32))
+    # A look at the rounded values is cheaper than what makes zeros of small ones, and there are hardly ever any.
+    smallest = tf.reduce_min(tf.abs(y)) * 0.5 if least is None else tf.reduce_min(least)
+    return tf.cond(smallest < _SMALLEST_NORMAL, lambda: _flushed(x), lambda: y)
 
 
 def _flushed(x: Tensor) -> Tensor:

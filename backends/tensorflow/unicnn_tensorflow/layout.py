@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import tensorflow as tf
@@ -39,3 +40,11 @@ def _reorder(x: Tensor, axes: tuple[int, ...], channels: int) -> Tensor:
     if x.shape[channels] == 1 or x.shape[channels] == x.shape[1:].num_elements():
         return tf.reshape(x, (-1, *sizes))  # one channel or one pixel: both orders are the same in memory
     return tf.transpose(x, axes)
+
+
+def pulled_back(function: Callable[[Tensor], Tensor], at: Tensor, dy: Tensor) -> Tensor:
+    """Return the gradient of a function; what only its value needs is left out of a graph."""
+    with tf.GradientTape() as tape:
+        tape.watch(at)
+        y = function(at)
+    return tape.gradient(y, at, dy)

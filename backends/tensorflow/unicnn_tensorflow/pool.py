@@ -9,7 +9,7 @@ import tensorflow as tf
 from unicnn.ops.conv import same_upper
 from unicnn.ops.fields import NO_PADDING, Pair, Sides
 from unicnn.ops.pool import window_counts
-from unicnn_tensorflow.layout import Tensor, engine_padding
+from unicnn_tensorflow.layout import Tensor, engine_padding, pulled_back
 
 Spans = Sequence[Pair]
 
@@ -60,7 +60,4 @@ def _divided(sums: Tensor, rows: Sequence[int], cols: Sequence[int]) -> Tensor:
 
 
 def max_pool2d_gradient(dy: Tensor, x: Tensor, y: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides) -> Tensor:
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        pooled = max_pool2d(x, kernel_size=kernel_size, stride=stride, padding=padding)
-    return tape.gradient(pooled, x, dy)
+    return pulled_back(lambda x: max_pool2d(x, kernel_size=kernel_size, stride=stride, padding=padding), x, dy)

@@ -47,14 +47,19 @@ def linear(t: Any, x: Tensor, weight: Tensor, bias: Tensor, grid: Tensor, offset
     """Return the product with the matrix plus bias, likewise."""
     t.watch(t.largest(x, (1,)))
     h = norm_over(t, x, (1,))
-    y = t.ops.linear(one_slice(t, x, h), grid, None) + offset
-    return t.narrow(y, _least(t, h, reach))
+    return t.narrow(t.ops.linear(one_slice(t, x, h), grid, None), offset=offset, least=_least(t, h, reach))
 
 
 def _images(t: Any, op: str, x: Tensor, grid: Tensor, offset: Tensor, reach: Tensor, *, kernel_size: Pair, **attributes: Any) -> Tensor:
     h = _window_exponent(t, op, x, kernel_size, attributes)
-    y = getattr(t.ops, op)(one_slice(t, x, h), grid, None, **attributes) + t.per_channel(offset)
-    return t.narrow(y, _least(t, h, reach))
+    y = _contract(t, op, one_slice(t, x, h), grid, attributes)
+    return t.narrow(y, offset=t.per_channel(offset), least=_least(t, h, reach))
+
+
+def _contract(t: Any, op: str, x: Tensor, weight: Tensor, attributes: Mapping[str, Any]) -> Tensor:
+    """Return the contraction alone, of what is on grids."""
+    function = getattr(t.ops, op)
+    return function(x, weight, **attributes) if op == "conv2d_input_gradient" else function(x, weight, None, **attributes)
 
 
 def _window_exponent(t: Any, op: str, x: Tensor, kernel_size: Pair, attributes: Mapping[str, Any]) -> Tensor:
@@ -71,8 +76,7 @@ def _window_exponent(t: Any, op: str, x: Tensor, kernel_size: Pair, attributes: 
     shape = (groups, inner, *kernel_size) if op == "conv2d" else (channels, 1, *kernel_size)
     if groups == 1:
         square, shape = t.sum(square, (1,), keepdims=True), (1, 1, *kernel_size)
-    ones = t.constant(np.ones(shape), "conv" if op == "conv2d" else "conv_transpose")
-    total = t.amax(getattr(t.ops, op)(square, ones, None, **attributes), (2, 3))
+    total = t.amax(_contract(t, op, square, t.constant(np.ones(shape), KINDS[op]), attributes), (2, 3))
     h = norm_exponent(t, total, e, inner * math.prod(kernel_size))
     return _by_channel(t, h, inner if groups > 1 else 1)
 
@@ -112,7 +116,7 @@ def _least(t: Any, h: Tensor, reach: Tensor) -> Tensor:
 def conv2d_rule(t: Any, dy: Tensor, y: Tensor, x: Tensor, weight: Tensor, *rest: Tensor, **attributes: Any) -> tuple[Thunk | None, ...]:
     """Return the gradients: the adjoint with the weight, the correlation with the input, and a sum."""
     return (
-        lambda: _adjoint(t, "conv_transpose2d", dy, rest[-1], **_as_transposed(t, x, dy, attributes)),
+        lambda: _adjoint(t, "conv2d_input_gradient", dy, rest[-1], input_size=t.shape(x)[2:], **attributes),
         lambda: _weight_gradient(t, dy, x, attributes),
         lambda: t.narrow(exact_sum(t, dy, (0, 2, 3))),
         *(None,) * (len(rest) - 1),
@@ -156,18 +160,7 @@ def _adjoint(t: Any, op: str, dy: Tensor, back: Tensor, *, kernel_size: Pair, **
     """Return the gradient of the input; gradients span more magnitudes than values do, hence the two slices."""
     h = _window_exponent(t, op, dy, kernel_size, attributes)
     high, low = two_slices(t, dy, h, t.shape(dy)[1] // attributes["groups"] * math.prod(kernel_size))
-    contract = getattr(t.ops, op)
-    return t.narrow(contract(low, back, None, **attributes) + contract(high, back, None, **attributes))
-
-
-def _as_transposed(t: Any, x: Tensor, dy: Tensor, attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes of the transposed convolution that is the gradient of a convolution's input."""
-    crop = []
-    for axis, (before, _) in enumerate(attributes["padding"]):
-        window = attributes["dilation"][axis] * (attributes["kernel_size"][axis] - 1) + 1
-        full = (t.shape(dy)[axis + 2] - 1) * attributes["stride"][axis] + window
-        crop.append((before, full - before - t.shape(x)[axis + 2]))
-    return {key: value for key, value in attributes.items() if key != "padding"} | {"crop": tuple(crop)}
+    return t.narrow(_contract(t, op, low, back, attributes) + _contract(t, op, high, back, attributes))
 
 
 def _weight_gradient(t: Any, dy: Tensor, x: Tensor, attributes: Mapping[str, Any]) -> Tensor:
@@ -193,7 +186,9 @@ def prepare(key: str, op: str, groups: int, weight: Array, bias: Array | None) -
     return _reach(_norms(op, groups, weight)[0], bias), "vector"
 
 
-ADJOINT = {"conv2d": "conv_transpose2d", "conv_transpose2d": "conv2d", "linear": "linear_input_gradient"}
+ADJOINT = {"conv2d": "conv2d_input_gradient", "conv_transpose2d": "conv2d", "linear": "linear_input_gradient"}
+KINDS = {"conv2d": "conv", "conv2d_input_gradient": "conv", "conv_transpose2d": "conv_transpose"}
+"""The kind as which the weight of each contraction is packed."""
 
 
 def _norms(op: str, groups: int, weight: Array) -> tuple[Array, tuple[int, ...], str]:
@@ -202,9 +197,9 @@ def _norms(op: str, groups: int, weight: Array) -> tuple[Array, tuple[int, ...],
         axes = (1,) if op == "linear" else (0,)
         return norm_over(host, weight, axes), weight.shape, "linear"
     if op == "conv2d":
-        return norm_over(host, weight, (1, 2, 3)), weight.shape, "conv"
+        return norm_over(host, weight, (1, 2, 3)), weight.shape, KINDS[op]
     shape = (groups, weight.shape[0] // groups, *weight.shape[1:])
-    return norm_over(host, weight.reshape(shape), (1, 3, 4)), shape, "conv_transpose"
+    return norm_over(host, weight.reshape(shape), (1, 3, 4)), shape, KINDS[op]
 
 
 def _gridded(weight: Array, h: Array, shape: tuple[int, ...], room: int) -> Array:

@@ -32,9 +32,7 @@ def batch_norm2d(
     t = x.t
     if not training:
         gain, offset = (item.raw for item in prepared)
-        y = x.of(x.wide() * t.widen(t.per_channel(gain)) + t.per_channel(offset))
-        t.watch(t.largest(y.raw, (0, 1, 2, 3)))
-        return y, mean, var
+        return _scaled(x, gain, offset), mean, var
     axes = (0, 2, 3)
     count = math.prod(x.shape[axis] for axis in axes)
     batch_mean = r.mean(x, axes)
@@ -44,10 +42,15 @@ def batch_norm2d(
     factor = factor if scale is None else factor * scale
     # Products of two float32 values are exact, so these sums are rounded once, fused or not.
     offset = -(batch_mean.wide() * factor.wide()) + (0.0 if shift is None else shift.wide())
-    y = x.of(x.wide() * t.widen(t.per_channel(factor.raw)) + t.per_channel(offset))
-    t.watch(t.largest(y.raw, (0, 1, 2, 3)))
     moved = batch_var * (count / (count - 1)) if unbiased else batch_var
-    return y, mean * keep + batch_mean * (1 - keep), var * keep + moved * (1 - keep)
+    return _scaled(x, factor.raw, offset), mean * keep + batch_mean * (1 - keep), var * keep + moved * (1 - keep)
+
+
+def _scaled(x: Rounded, gain: r.Tensor, offset: r.Tensor) -> Rounded:
+    """Return x*gain + offset for each channel: an exact product, and one sum."""
+    t = x.t
+    y = t.narrow(x.raw, gain=t.widen(t.per_channel(gain)), offset=t.per_channel(offset))
+    return _watched(Rounded(t, y))
 
 
 def _centred_squares(x: Rounded, mean: Rounded, count: int) -> r.Tensor:

@@ -22,10 +22,11 @@ class Primitives(Protocol):
         """Return float32 values as float64."""
 
     @staticmethod
-    def narrow(x: Tensor, least: Tensor | None = None) -> Tensor:
-        """Return float64 values as float32, rounded to nearest even; those below 2^-126 in magnitude, and -0, become +0.
+    def narrow(x: Tensor, *, gain: Tensor | None = None, offset: Tensor | None = None, least: Tensor | None = None) -> Tensor:
+        """Return x, or x*gain + offset computed in float64, as float32: to nearest even; below 2^-126 in magnitude, and -0, becomes +0.
 
-        `least`, if given, promises that no value but +0 is below it in magnitude: where it is at least 2^-126, rounding is all there is to do.
+        `gain` comes with a float32 x and holds float32 values, so that the product is exact. `least`, if given, promises that no result
+        but +0 is below it in magnitude: where it is at least 2^-126, rounding is all there is to do.
         """
 
     @staticmethod
