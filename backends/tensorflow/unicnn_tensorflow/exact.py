@@ -72,7 +72,12 @@ def exponent(x: Tensor) -> Tensor:
 
 
 def sum(x: Tensor, axes: Sequence[int], keepdims: bool = False) -> Tensor:
-    return tf.reduce_sum(x, _inside(x, axes), keepdims)
+    y = tf.reduce_sum(x, _inside(x, axes), keepdims)
+    if keepdims:
+        return y
+    kept = [axis for axis in range(x.shape.rank) if axis not in axes]
+    order = sorted(range(len(kept)), key=lambda place: axis_inside(kept[place], x))  # which of them stands where inside
+    return y if order == sorted(order) else tf.transpose(y, [order.index(place) for place in range(len(kept))])
 
 
 def amax(x: Tensor, axes: Sequence[int]) -> Tensor:

@@ -105,24 +105,25 @@ def erf(t: Primitives, x: Tensor) -> Tensor:
 
 def sqrt(t: Primitives, x: Tensor) -> Tensor:
     """Return the correctly rounded square root of values that are not negative."""
-    # The middle of two 24-bit numbers is an odd number M from 2^24 to 2^25, suitably scaled. Its square is odd, the nearest
-    # square X of a 24-bit number's root a multiple of 2^25. As |X - M^2| >= 1, the root is at least 1 / 2M from M: more
-    # than 2^-26, where two units in the last place of float64 are 2^-27.
+    # Scaled by a power of two, so that the root is from 2^24 to 2^25, x is a multiple of 2^24; the middle of two 24-bit numbers
+    # is an odd M, and so is M^2. Hence |x - M^2| >= 1, and the root is at least 1 / (sqrt(x) + M) > 2^-26 away from M, where two
+    # units in the last place of float64 are 2^-27.
     return _short(t, t.sqrt(x), 24)
 
 
 def rsqrt(t: Primitives, x: Tensor) -> Tensor:
     """Return the correctly rounded 1 / sqrt(x) of positive values."""
-    # By computing all 2^24 cases: of values from 1/2 to 1, one is 1.4 units of 2^-53 above the middle of two 24-bit numbers,
-    # and all others are more than 11 away. The guess of a value v is up to 2 + 2 v of these units off, which would do but
-    # for that one. So 8 v are added.
-    return _short(t, t.sqrt((1.0 + 2.0**-49) / x), 24)
+    # By computing all 2^24 cases: of values v from 1/2 to 1, one, 0.586, is 1.4 units of 2^-53 below the middle of two 24-bit
+    # numbers, and all others are at least 11 away. The guess is up to 2 + 2 v of these units off, which would do but for that
+    # one. Hence 8 v are subtracted; they leave the next ones, 0.681 and 0.500, more than 5 away.
+    return _short(t, t.sqrt((1.0 - 2.0**-49) / x), 24)
 
 
 def quotient(t: Primitives, x: Tensor, y: Tensor) -> Tensor:
     """Return the correctly rounded x / y; y is not 0, and a zero may have either sign."""
-    # With x and y whole and of 24 bits and M odd and of 25, x 2^j / y cannot be M, since M divides no x 2^j; so they differ by
-    # at least 1 / y > 2^-24, where two units in the last place of float64 are 2^-27.
+    # Scaled by powers of two, x and y are whole numbers below 2^24, or x 2^j, and the quotient is from 2^24 to 2^25. It is no
+    # middle M, odd, of two 24-bit numbers, since M > x does not divide x 2^j. So it is at least 1 / y > 2^-24 away from M, where two
+    # units in the last place of float64 are 2^-27.
     return _short(t, x / y, 24)
 
 
@@ -160,7 +161,7 @@ def _horner(t: Primitives, coefficients: Sequence[float], x: Tensor) -> Tensor:
 
 
 def _reciprocal(t: Primitives, d: Tensor) -> Tensor:
-    """Return 1 / d of values from 0.707 to 2.42, off by up to 2^-28.3 of the result."""
+    """Return 1 / d of values from 0.707 to 2.42, off by up to 2^-28.4 of the result."""
     d = t.rint(d * 2.0**28) * 2.0**-28
     # 2^17 / d = 2^45 / D with D = 2^28 d < 2^29.3 is not the middle m / 2 of two whole numbers: m D = 2^46 takes m = 1. So it is
     # at least 1 / 2D > 2^-31 away from one. The guess, below 2^18, is at most 2^-34 off.
@@ -170,6 +171,6 @@ def _reciprocal(t: Primitives, d: Tensor) -> Tensor:
 
 
 def _short(t: Primitives, x: Tensor, bits: int) -> Tensor:
-    """Return x rounded to so many bits; where its exponent is a guess, it is next to a power of two, which has all grids."""
-    e = t.exponent(x)
+    """Return x rounded to so many bits."""
+    e = t.exponent(x)  # that of a guess next to a power of two may be either; the result is that power in both cases
     return t.rint(x * t.power(bits - e)) * t.power(e - bits)
