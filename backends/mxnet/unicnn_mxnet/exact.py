@@ -125,3 +125,11 @@ def per_channel(x: Tensor) -> Tensor:
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
     return mx.nd.one_hot(labels, classes, dtype="float32")
+
+
+def pack(x: Tensor, kind: str) -> Tensor:
+    return x
+
+
+def unpack(x: Tensor, kind: str) -> Tensor:
+    return x

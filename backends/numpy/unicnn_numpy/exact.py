@@ -128,6 +128,14 @@ def one_hot(labels: Array, classes: int) -> Array:
     return (labels[:, None] == xp.arange(classes)).astype("float32")
 
 
+def pack(x: Array, kind: str) -> Array:
+    return x
+
+
+def unpack(x: Array, kind: str) -> Array:
+    return x
+
+
 def _pieces(x: Array) -> Iterator[tuple[Any, ...]]:
     """Yield keys that cut `x` along the axis that is outermost in memory."""
     if x.nbytes <= _PIECE_BYTES:

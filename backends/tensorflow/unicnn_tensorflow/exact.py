@@ -115,5 +115,18 @@ def one_hot(labels: Tensor, classes: int) -> Tensor:
     return tf.one_hot(labels, classes, dtype=tf.float32)
 
 
+def pack(x: Tensor, kind: str) -> Tensor:
+    return tf.transpose(x, _PACKED[kind]) if kind in _PACKED else x
+
+
+def unpack(x: Tensor, kind: str) -> Tensor:
+    return tf.transpose(x, _UNPACKED[kind]) if kind in _UNPACKED else x
+
+
+# Between (O, kh, kw, I), as which a kernel's axes lie if it is an image, and (kh, kw, I, O), which the lowerings take.
+_PACKED = {"conv": (1, 2, 3, 0), "conv_transpose": (1, 2, 3, 0), "linear": (1, 0)}
+_UNPACKED = {"conv": (3, 0, 1, 2), "conv_transpose": (3, 0, 1, 2), "linear": (1, 0)}
+
+
 def _inside(x: Tensor, axes: Sequence[int]) -> list[int]:
     return [axis_inside(axis, x) for axis in axes]

@@ -17,7 +17,8 @@ could fall on the other side of it.
 Reducing exp to an interval around 0 by a multiple of ln 2 whose product with a small integer is exact is due to Cody and
 Waite, Software Manual for the Elementary Functions (1980); log(1 + f) by s = f / (2 + f), and how it loses nothing near 0,
 to Tang, Table-driven implementation of the logarithm function (1990); see Muller, Elementary Functions (2016). The
-coefficients are minimax: Remez exchange with numbers of 160 bits, the highest rounded first and the others fitted again.
+coefficients are minimax: Remez exchange with numbers of 160 bits, the highest rounded first and the others fitted again,
+and for exp a search among their neighbours.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ _LN2 = round(math.log(2) * 2**45) / 2**45
 _LOG2_E = round(math.log2(math.e) * 2**21) / 2**21
 """22 bits; products with values of up to 31 bits are exact."""
 
-_EXP = (53457, 374228, 2236946, 11184727, 44739243, 134217729)
-"""(e^r - 1 - r) / r^2 times 2^28 on |r| < 0.3468; e^r - 1 is off by up to 2^-30.8 |r|."""
+_EXP = (836, 11699, 139808, 1398088, 11184811, 67108865)
+"""(e^r - 1 - r) / r^2 times 2^27 as a polynomial of 2 r on |r| < 0.3468; e^r - 1 is off by up to 2^-31 |r|."""
 
 _LOG = (80187853, 107313843, 178957266)
 """(2 atanh(s) / s - 2) / s^2 times 2^28 in s^2 < 0.02945; times s^2, it is off by up to 2^-29.2."""
@@ -140,9 +141,9 @@ def _multiple(t: Primitives, x: Tensor) -> Tensor:
 def _fraction(t: Primitives, x: Tensor, k: Tensor) -> Tensor:
     """Return e^r - 1 of r = x - k ln 2, a number below 0.3468, with as many correct bits near 0 as elsewhere."""
     r = x - k * _LN2
-    short = t.rint(r * 2.0**27) * 2.0**-27  # below 2^25.5
-    h = t.rint(_horner(t, _EXP, short) * short)  # 2^27.2 times 2^25.5
-    return short * (h * 2.0**-28) + r  # 2^25.5 times 2^25.7
+    double = t.rint(r * 2.0**28) * 2.0**-27  # below 2^26.5
+    h = t.rint(_horner(t, _EXP, double) * double)  # 2^26.2 times 2^26.5; (e^r - 1 - r) / r times 2^28
+    return double * (h * 2.0**-29) + r  # 2^26.5 times 2^25.7
 
 
 def _expm1(t: Primitives, x: Tensor) -> Tensor:

@@ -100,3 +100,11 @@ class Primitives(Protocol):
     @staticmethod
     def one_hot(labels: Tensor, classes: int) -> Tensor:
         """Return float32 zeros (N, classes) with a one at each of the int64 labels (N,)."""
+
+    @staticmethod
+    def pack(x: Tensor, kind: str) -> Tensor:
+        """Return a value inside as a parameter of `kind` in the order in which the lowerings take it."""
+
+    @staticmethod
+    def unpack(x: Tensor, kind: str) -> Tensor:
+        """Return a parameter of `kind` as a value inside."""
