@@ -1,4 +1,4 @@
-"""Run the functions of identical numerics over all float32 values: how far they are from the truth, and a digest of all results.
+"""Run the functions of identical numerics over all float32 values: are they near the truth, and monotonic; and a digest of all results.
 
 The reference is NumPy's float64 (longdouble for `rsqrt`, Python's `math.erf` for `erf`), good to about 1 unit in the last
 place of float64 or 2^-29 of float32; hence both figures are known up to a handful of results next to the middle of two
@@ -25,7 +25,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 CHUNK = 1 << 16  # small enough for the cache of a core
 OVERFLOW = 2.0**128
-HEADINGS = ("function", "inputs", "largest error in ulps", "at", "not correctly rounded", "SHA-256 of the results", "seconds")
+HEADINGS = ("function", "inputs", "largest error in ulps", "at", "not correctly rounded", "steps back", "SHA-256 of the results", "seconds")
 
 erf_values = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -69,6 +69,8 @@ class Record:
     worst: float = 0.0
     place: float = 0.0
     incorrect: int = 0
+    back: int = 0
+    last: tuple[bool, Array] | None = None
     digest: Any = field(default_factory=hashlib.sha256)
     seconds: float = 0.0
 
@@ -76,6 +78,7 @@ class Record:
         """Add float32 results at float32 inputs, and the values they should have."""
         self.inputs += x.size
         self.digest.update(y.tobytes())
+        self.back += self._steps_back(bool(x[0] >= 0), y)
         different = y != _rounded(truth)
         self.incorrect += int(different.sum())
         if different.any():
@@ -84,21 +87,30 @@ class Record:
             if errors[largest] > self.worst:
                 self.worst, self.place = float(errors[largest]), float(x[different][largest])
 
+    def _steps_back(self, positive: bool, y: Array) -> int:
+        """Return how often the results move against the function, the last one before these included; negative inputs fall."""
+        before = self.last[1] if self.last is not None and self.last[0] is positive else y[:1]
+        self.last = positive, y[-1:]
+        low, high = np.concatenate([before, y[:-1]]), y
+        return int(((low > high) if positive != (self.name == "rsqrt") else (low < high)).sum())
+
     def cells(self) -> tuple[str, ...]:
         """Return a row of the table."""
         worst, place = (f"{self.worst:.4f}", f"{self.place!r}") if self.incorrect else ("0.5", "")
-        return (self.name, f"{self.inputs:,}", worst, place, f"{self.incorrect:,}", self.digest, f"{self.seconds:.0f}")
+        return (self.name, f"{self.inputs:,}", worst, place, f"{self.incorrect:,}", f"{self.back:,}", self.digest, f"{self.seconds:.0f}")
 
 
 def patterns(lowest: float, stride: int) -> Iterator[Array]:
     """Yield the finite normal float32 values and zero from `lowest` on, in the order of their bit patterns."""
-    for start in range(0, 1 << 32, CHUNK * stride):
-        bits = np.arange(start, min(start + CHUNK * stride, 1 << 32), stride).astype(np.uint32)
-        magnitude = bits & np.uint32(0x7FFFFFFF)
-        x = bits[(magnitude < 0x7F800000) & ((magnitude >= 0x00800000) | (bits == 0))].view(np.float32)
-        x = x[x >= lowest]
-        if x.size:
-            yield x
+    for sign in (0, 1 << 31):
+        for start in range(0, 1 << 31, CHUNK * stride):
+            bits = sign + np.arange(start, min(start + CHUNK * stride, 1 << 31), stride)
+            magnitude = bits % (1 << 31)
+            normal = (magnitude < 0x7F800000) & ((magnitude >= 0x00800000) | (bits == 0))
+            x = bits[normal].astype(np.uint32).view(np.float32)
+            x = x[x >= lowest]
+            if x.size:
+                yield x
 
 
 def _rounded(truth: Array) -> Array:

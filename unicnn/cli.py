@@ -130,7 +130,7 @@ def compare(
     model: ModelArgument,
     backends: Annotated[str | None, typer.Option(metavar="A,B,…", help="The backends to compare; all that are usable by default.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    numerics: Annotated[str, typer.Option(help="native (float32) or float64.")] = "native",
+    numerics: Annotated[str, typer.Option(help="native (float32), float64, or identical: the same bytes everywhere.")] = "native",
     data: Annotated[str, typer.Option(help="fashion-mnist, random, or auto: the images if they fit the input.")] = "auto",
     batch: Annotated[int, typer.Option(metavar="N", help="How many samples.")] = 16,
     gradients: Annotated[bool, typer.Option("--gradients", help="Compare the backward pass too.")] = False,
@@ -161,6 +161,42 @@ def compare(
     if json_to != "-":
         show_comparison(result, console)
     raise typer.Exit(0 if result.verdict == "agree" else 1)
+
+
+@app.command()
+def fingerprint(
+    model: ModelArgument,
+    backend: Annotated[str | None, typer.Option(metavar="A,B,…", help="The backends to ask; all that are usable by default.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    gradients: Annotated[bool, typer.Option("--gradients", help="Take the loss and all gradients in, too.")] = False,
+    batch: Annotated[int, typer.Option(metavar="N", help="How many samples.")] = 16,
+    numerics: Annotated[str, typer.Option(help="identical, or native to see how frameworks differ.")] = "identical",
+    json_to: JsonOption = None,
+) -> None:
+    """Print one SHA-256 over all that a network computes of the built-in images, the same everywhere. Exits 1 if backends differ."""
+    import dataclasses
+
+    from unicnn import plugins
+    from unicnn.fingerprint import fingerprint as take
+    from unicnn.sources import find_model, sample
+
+    described = find_model(model)
+    x, labels, what = sample(described, "auto", batch)
+    names = plugins.usable() if backend is None else [name.strip() for name in backend.split(",") if name.strip()]
+    if not names:
+        raise InputError("There is no backend to ask. Install one: pip install unicnn-numpy.")
+    found = []
+    with _status(f"computing {described.name} on {batch} {what}") as progress:
+        for name in names:
+            progress(name)
+            found.append(take(described, x, labels if gradients else None, name, device, numerics=numerics, samples=what))
+            if json_to != "-":
+                item = found[-1]
+                taken = "outputs, loss and gradients" if gradients else "outputs"
+                typer.echo(f"{item.sha256}  {item.model}, {taken} of {batch} {what}, {item.title} {item.version}, {device}")
+    if json_to is not None:
+        _write(json_to, json.dumps([dataclasses.asdict(item) for item in found], indent=2))
+    raise typer.Exit(0 if len({item.sha256 for item in found}) == 1 else 1)
 
 
 @app.command()

@@ -39,10 +39,17 @@ def conclude(result: Comparison) -> str:
     what = "every layer and every gradient" if result.gradients else "every layer"
     row = result.culprit
     if row is None:
+        bytewise = " and has the same bytes" if any(row.digests for row in result.layers) else ""
         worst = max((j.bound_ratio for item in (*result.layers, *result.gradients) for j in item.judgements.values()), default=0.0)
         if len(result.backends) == 1:
             return f"{names} computes {what} as described: the largest error is {worst:.2g} of what rounding allows."
-        return f"agree: on {names}, {what} is within rounding; the largest error is {worst:.2g} of what rounding allows."
+        return f"agree: on {names}, {what} is within rounding{bytewise}; the largest error is {worst:.2g} of what rounding allows."
+    if not row.diverged:
+        kind = "gradient" if row in result.gradients else "layer"
+        return (
+            f"not identical: the first {kind} whose bytes differ is {row.path} ({row.op}), on {', '.join(row.odd)}. Its error is within rounding, "
+            "so what it means is right and how it adds up is not: look at that backend's float64 functions and its primitives."
+        )
     wrong = ", ".join(row.diverged)
     kind = "gradient" if row in result.gradients else "layer"
     judgement = row.judgements[row.diverged[0]]
@@ -108,11 +115,15 @@ def _rows_table(rows: tuple[Row, ...], result: Comparison) -> Table:
         table.add_column(item.name, justify="right", no_wrap=True)
     table.add_column("ulps", justify="right", no_wrap=True)  # of the layer's largest value
     table.add_column("inexact", justify="right", no_wrap=True)
+    bitwise = any(row.digests for row in rows)
+    if bitwise:
+        table.add_column("bytes", no_wrap=True)
     for row in rows:
         ratios = [_ratio(row.judgements[item.name].bound_ratio) for item in result.backends]
         ulps = max(judgement.scaled_ulp for judgement in row.judgements.values())
         differs = max(judgement.differs for judgement in row.judgements.values())
-        table.add_row(row.path, row.op, by(row.shape), *ratios, _count(ulps), f"{differs:.0%}" if differs else "-")
+        bytes_ = [f"[bold red]{', '.join(row.odd)} differs[/]" if row.odd else "same"] if bitwise else []
+        table.add_row(row.path, row.op, by(row.shape), *ratios, _count(ulps), f"{differs:.0%}" if differs else "-", *bytes_)
     return table
 
 

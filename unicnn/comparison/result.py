@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from unicnn.comparison.judge import Judgement
@@ -33,24 +34,37 @@ class Absent:
 
 @dataclass(frozen=True)
 class Row:
-    """Hold the judgements of one layer's output, or of one gradient, by backend."""
+    """Hold the judgements of one layer's output, or of one gradient, by backend.
+
+    `digests` holds the SHA-256 of each backend's bytes where the numerics promise that they are the same.
+    """
 
     path: str
     op: str
     shape: tuple[int, ...]
     judgements: Mapping[str, Judgement]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def diverged(self) -> tuple[str, ...]:
         """Return the backends whose error is no rounding."""
         return tuple(name for name, judgement in self.judgements.items() if not judgement.agrees)
 
+    @property
+    def odd(self) -> tuple[str, ...]:
+        """Return the backends whose bytes are not those of most."""
+        if len(set(self.digests.values())) < 2:
+            return ()
+        most = Counter(self.digests.values()).most_common(1)[0][0]
+        return tuple(name for name, digest in self.digests.items() if digest != most)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain data."""
-        return {"path": self.path, "op": self.op, "shape": list(self.shape)} | {
+        plain = {"path": self.path, "op": self.op, "shape": list(self.shape)} | {
             key: {name: _plain(getattr(judgement, key)) for name, judgement in self.judgements.items()}
             for key in ("bound_ratio", "max_ulp", "differs")
         }
+        return plain | ({"sha256": dict(self.digests)} if self.digests else {})
 
 
 @dataclass(frozen=True)
@@ -81,19 +95,19 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Return "agree" if rounding explains every difference, else "diverged"."""
+        """Return "agree" if rounding explains every difference, and where the numerics promise the same bytes there is none; else "diverged"."""
         return "diverged" if self.first_divergence else "agree"
 
     @property
     def first_divergence(self) -> str | None:
-        """Return the first layer whose error is no rounding, or the first gradient on the way back, or None."""
+        """Return the first layer that is wrong, or the first gradient on the way back, or None."""
         row = self.culprit
         return None if row is None else row.path
 
     @property
     def culprit(self) -> Row | None:
-        """Return the row of the first divergence."""
-        return next((row for row in (*self.layers, *self.gradients) if row.diverged), None)
+        """Return the row of the first divergence: an error that is no rounding, or bytes that differ although the same are promised."""
+        return next((row for row in (*self.layers, *self.gradients) if row.diverged or row.odd), None)
 
     @property
     def conclusion(self) -> str:

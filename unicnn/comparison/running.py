@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ from unicnn import plugins
 from unicnn.comparison.judge import Judgement, judge
 from unicnn.comparison.result import Absent, Comparison, Pair, Participant, Row
 from unicnn.errors import InputError
+from unicnn.fingerprint import digest
 from unicnn.graph import Graph, Node, computed_op, infer
 from unicnn.initializers import Rules, initial_weights
 from unicnn.lowering import edge, probes
@@ -44,7 +46,7 @@ def compare(
     """Run `model` on every backend with the same weights and the same `x`, and judge every layer; with `labels`, every gradient too.
 
     Each op is judged against the float64 oracle on the inputs that the backend itself had, by a bound that every
-    correct implementation keeps. `backends` are all that can be used unless named; those that cannot are listed with
+    correct implementation keeps; under identical numerics the bytes of all backends must be the same, too. `backends` are all that can be used unless named; those that cannot are listed with
     the reason. `samples` says in words what `x` is, and `progress` is told what is being done.
     """
     graph = infer(model)
@@ -113,45 +115,63 @@ class _Run:
         return self.trace.incoming[source] if source in self.trace.incoming else self.trace.gradients[source]
 
 
-Judged: TypeAlias = dict[str, tuple[str, tuple[int, ...], Judgement]]
+@dataclass(frozen=True)
+class _Cell:
+    """Hold what one backend computed at one place, judged, and the digest of its bytes if it counts."""
+
+    op: str
+    shape: tuple[int, ...]
+    judgement: Judgement
+    digest: str | None
+
+
+Judged: TypeAlias = dict[str, _Cell]
 
 
 def _judged(run: _Run, name: str, progress: Callable[[str], None]) -> tuple[Judged, Judged]:
-    dtype = run.program.numerics.dtype
+    dtype, bitwise = run.program.numerics.dtype, run.program.numerics.bitwise
+
+    def cell(op: object, shape: tuple[int, ...], found: Array, ball: Ball) -> _Cell:
+        return _Cell(type(op).__name__, shape, judge(found, ball), digest([found]) if bitwise else None)
+
     layers: Judged = {}
     for node in run.graph.nodes:
         progress(f"judging {name}: {node.name}")
-        layers[node.name] = type(node.op).__name__, node.shape, judge(run.outputs[node.name], _expected(run, node, dtype))
+        layers[node.name] = cell(node.op, node.shape, run.outputs[node.name], _expected(run, node, dtype))
     if run.trace is None:
         return layers, {}
     source = run.graph.model.outputs[0][1]
     found = run.input_gradient(source, "loss", 0)
-    gradients: Judged = {f"loss.{source}": (type(run.loss).__name__, found.shape[1:], judge(found, _loss_gradient(run, source, dtype)))}
+    gradients: Judged = {f"loss.{source}": cell(run.loss, found.shape[1:], found, _loss_gradient(run, source, dtype))}
     for node in reversed(run.graph.nodes):
         progress(f"judging {name}: gradients of {node.name}")
-        for path, shape, judgement in _node_gradients(run, node, dtype):
-            gradients[path] = type(node.op).__name__, shape, judgement
+        for path, shape, found, ball in _node_gradients(run, node, dtype):
+            gradients[path] = cell(node.op, shape, found, ball)
     return layers, gradients
 
 
 def _expected(run: _Run, node: Node, dtype: str) -> Ball:
-    return bounds.forward(computed_op(node, run.training), run.operands(node), run.attributes(node), dtype)
+    return bounds.forward(computed_op(node, run.training), run.operands(node), run.attributes(node), dtype, normwise=_normwise(run))
 
 
-def _node_gradients(run: _Run, node: Node, dtype: str) -> Iterable[tuple[str, tuple[int, ...], Judgement]]:
+def _node_gradients(run: _Run, node: Node, dtype: str) -> Iterable[tuple[str, tuple[int, ...], Array, Ball]]:
     assert run.trace is not None
     dy = run.trace.incoming[node.name]
-    balls = bounds.gradients(computed_op(node, run.training), run.operands(node), dy, run.attributes(node), dtype)
+    balls = bounds.gradients(computed_op(node, run.training), run.operands(node), dy, run.attributes(node), dtype, normwise=_normwise(run))
     for key, ball in zip(node.op.operands, balls[len(balls) - len(node.op.operands) :], strict=True):
         path = f"{node.name}.{key}"
         if ball is not None and path in run.trace.gradients:
             found = run.trace.gradients[path]
-            yield path, found.shape, judge(found, ball)
+            yield path, found.shape, found, ball
     for place, source in enumerate(node.inputs):
         ball = balls[place]
         assert ball is not None
         found = run.input_gradient(source, node.name, place)
-        yield f"{node.name}.input{place + 1 if len(node.inputs) > 1 else ''}", found.shape[1:], judge(found, ball)
+        yield f"{node.name}.input{place + 1 if len(node.inputs) > 1 else ''}", found.shape[1:], found, ball
+
+
+def _normwise(run: _Run) -> bool:
+    return run.program.numerics.bitwise
 
 
 def _loss_gradient(run: _Run, source: str, dtype: str) -> Ball:
@@ -164,8 +184,10 @@ def _loss_gradient(run: _Run, source: str, dtype: str) -> Ball:
 
 def _rows(graph: Graph, judged: Mapping[str, Judged]) -> Iterable[Row]:
     first = next(iter(judged.values()))
-    for path, (op, shape, _) in first.items():
-        yield Row(path, op, shape, {name: rows[path][2] for name, rows in judged.items()})
+    for path, cell in first.items():
+        judgements = {name: rows[path].judgement for name, rows in judged.items()}
+        digests = {name: rows[path].digest or "" for name, rows in judged.items()} if cell.digest else {}
+        yield Row(path, cell.op, cell.shape, judgements, digests)
 
 
 def _pairs(model: Model, outputs: Mapping[str, Mapping[str, Array]]) -> Iterable[Pair]:

@@ -21,6 +21,8 @@ class Numerics:
     dtype: str
     accepts: tuple[str, ...]
     """The dtypes in which inputs may come; conversion to `dtype` is exact."""
+    bitwise: bool = False
+    """Whether all backends promise the same bytes."""
     home: str = "unicnn.numerics.arithmetic:Arithmetic"
     """The class that binds it to a backend."""
 
@@ -34,7 +36,7 @@ class Numerics:
 NUMERICS = {
     "native": Numerics("native", "float32", ("float32",)),
     "float64": Numerics("float64", "float64", ("float32", "float64")),
-    "identical": Numerics("identical", "float32", ("float32",), "unicnn.numerics.identical.bound:Identical"),
+    "identical": Numerics("identical", "float32", ("float32",), bitwise=True, home="unicnn.numerics.identical.bound:Identical"),
 }
 
 

@@ -27,21 +27,27 @@ def precision(dtype: str) -> Precision:
     return FLOAT32 if dtype == "float32" else Precision(2 * FLOAT64.unit, FLOAT64.tiny)
 
 
-def forward(op: str, operands: Sequence[Array | None], attributes: Mapping[str, Any], dtype: str = "float32") -> Ball:
-    """Return the oracle's output of an op, and how far a correct one may be from it."""
+def forward(
+    op: str, operands: Sequence[Array | None], attributes: Mapping[str, Any], dtype: str = "float32", *, normwise: bool = False
+) -> Ball:
+    """Return the oracle's output of an op, and how far a correct one may be from it.
+
+    `normwise` takes the bounds of contractions from norms, as identical numerics do, instead of from each product's own size.
+    """
     balls = _operands(op, operands, precision(dtype))
     with np.errstate(all="ignore"):
-        return _widened(getattr(TABLE, op)(*balls, **attributes))
+        return _widened(getattr(NORMWISE if normwise else TABLE, op)(*balls, **attributes))
 
 
 def gradients(
-    op: str, operands: Sequence[Array | None], dy: Array, attributes: Mapping[str, Any], dtype: str = "float32"
+    op: str, operands: Sequence[Array | None], dy: Array, attributes: Mapping[str, Any], dtype: str = "float32", *, normwise: bool = False
 ) -> list[Ball | None]:
     """Return, for each operand, its gradient for `dy` and how far a correct one may be from it; None where there is none."""
     balls = _operands(op, operands, precision(dtype))
     with np.errstate(all="ignore"):
-        y = getattr(TABLE, op)(*balls, **attributes)
-        thunks = RULES[op](TABLE, exact(dy, precision(dtype)), y, *balls, **attributes)
+        table = NORMWISE if normwise else TABLE
+        y = getattr(table, op)(*balls, **attributes)
+        thunks = RULES[op](table, exact(dy, precision(dtype)), y, *balls, **attributes)
         found = [None if thunk is None or operand is None else thunk() for thunk, operand in zip(thunks, balls, strict=True)]
         return [None if ball is None else _widened(OTHER_FORMULAS.get(op, _as_it_is)(ball, dy, attributes)) for ball in found]
 
@@ -89,6 +95,30 @@ def _contraction(function: Callable[..., Array], terms: Callable[..., int]) -> C
         value = function(*values, **attributes)
         absolute = function(*[None if item is None else np.abs(item) for item in values], **attributes)
         return Ball(value, first.precision.gamma(n) * absolute + 2 * n * first.precision.tiny, first.precision)
+
+    return bound
+
+
+def _normwise(function: Callable[..., Array], terms: Callable[..., int]) -> Callable[..., Ball]:
+    """Bound a contraction whose operands were rounded to grids by their norms.
+
+    With the larger one's step at most 2^-25.4 of a norm, the products lose up to 2^-25.4 sqrt(n) |x| |w|; the bound allows 2^-24. The first operand
+    shares its grid along axis 0 of the result, the second along axis 1, so the largest norm there counts.
+    """
+
+    def bound(*operands: Ball | None, **attributes: Any) -> Ball:
+        x, weight, *rest = [None if item is None else item.value for item in operands]
+        first = operands[0]
+        assert first is not None
+        assert x is not None
+        assert weight is not None
+        nothing = [None] * len(rest)
+        value = function(x, weight, *rest, **attributes)
+        seen, held = function(x * x, np.ones_like(weight), *nothing, **attributes), function(np.ones_like(x), weight * weight, *nothing, **attributes)
+        others = tuple(range(2, value.ndim))
+        norms = np.sqrt(seen.max(axis=(1, *others), keepdims=True, initial=0) * held.max(axis=(0, *others), keepdims=True, initial=0))
+        lost = first.precision.unit * math.sqrt(terms(*operands, **attributes)) * norms
+        return Ball(value, lost + first.precision.gamma(4) * np.abs(value) + 4 * first.precision.tiny, first.precision)
 
     return bound
 
@@ -271,14 +301,19 @@ def _one_hot(labels: Array, x: Ball) -> Ball:
 
 _KEPT = ("identity", "relu", "relu6", "flatten", "reshape", "transpose", "pad", "concat")
 
+CONTRACTIONS: dict[str, tuple[Callable[..., Array], Callable[..., int]]] = {
+    "conv2d": (oracle.conv2d, _window),
+    "conv2d_input_gradient": (oracle.conv2d_input_gradient, _scattered),
+    "conv2d_weight_gradient": (oracle.conv2d_weight_gradient, _positions),
+    "conv_transpose2d": (oracle.conv_transpose2d, _scattered),
+    "linear": (oracle.linear, _window),
+    "linear_input_gradient": (oracle.linear_input_gradient, lambda dy, weight: weight.shape[0]),
+    "linear_weight_gradient": (oracle.linear_weight_gradient, _positions),
+}
+"""Each contraction's exact value, and how many terms it adds up."""
+
 TABLE = SimpleNamespace(
-    conv2d=_contraction(oracle.conv2d, _window),
-    conv2d_input_gradient=_contraction(oracle.conv2d_input_gradient, _scattered),
-    conv2d_weight_gradient=_contraction(oracle.conv2d_weight_gradient, _positions),
-    conv_transpose2d=_contraction(oracle.conv_transpose2d, _scattered),
-    linear=_contraction(oracle.linear, _window),
-    linear_input_gradient=_contraction(oracle.linear_input_gradient, lambda dy, weight: weight.shape[0]),
-    linear_weight_gradient=_contraction(oracle.linear_weight_gradient, _positions),
+    **{name: _contraction(*item) for name, item in CONTRACTIONS.items()},
     max_pool2d=_max_pool2d,
     max_pool2d_gradient=_max_pool2d_gradient,
     avg_pool2d=_mean(oracle.avg_pool2d, _cells),
@@ -313,3 +348,6 @@ TABLE = SimpleNamespace(
     **{name: _kept(getattr(oracle, name)) for name in _KEPT},
 )
 """Every op, and what derivatives need, over balls."""
+
+NORMWISE = SimpleNamespace(**(vars(TABLE) | {name: _normwise(*item) for name, item in CONTRACTIONS.items()}))
+"""The same, with contractions bounded by norms."""
