@@ -21,6 +21,7 @@ from unicnn.program import Program, lower
 Array: TypeAlias = np.ndarray[Any, Any]
 
 NUMERICS = {"float32": "native", "float64": "float64"}
+"""The numerics that a dtype is checked under unless others are named."""
 LARGEST_EXACT = {"float32": 2.0**24, "float64": 2.0**53}
 
 
@@ -41,12 +42,14 @@ class Result:
     partial: float
 
 
-def run(case: Case, backend: str, device: str = "cpu", dtype: str = "float32", recipe: str = "normal") -> None:
+def run(
+    case: Case, backend: str, device: str = "cpu", dtype: str = "float32", recipe: str = "normal", numerics: str | None = None
+) -> None:
     """Check outputs and all gradients of `case` on a backend against the oracle; raise Mismatch if any is off.
 
-    With the recipe "lattice" every element must be the one right answer; otherwise each error must keep its bound.
+    `numerics` are those of the dtype, "native" or "float64", unless given. With the recipe "lattice" every element must be the one right answer; otherwise each error must keep its bound.
     """
-    results = list(_Trial(case, backend, device, dtype, recipe).results())
+    results = list(_Trial(case, backend, device, dtype, recipe, numerics or NUMERICS[dtype]).results())
     for result in results:
         where = f"{case.path} on {backend} ({device}, {dtype}, {recipe}): {result.what}"
         if recipe == "lattice" and (case.exact_gradients or "gradient of" not in result.what):
@@ -59,13 +62,14 @@ def run(case: Case, backend: str, device: str = "cpu", dtype: str = "float32", r
 class _Trial:
     """Run one case once, and pair everything it computed with what it should be."""
 
-    def __init__(self, case: Case, backend: str, device: str, dtype: str, recipe: str) -> None:
+    def __init__(self, case: Case, backend: str, device: str, dtype: str, recipe: str, numerics: str) -> None:
         self.case, self.dtype, self.recipe = case, dtype, recipe
         model = case.model()
         self.graph: Graph = infer(model)
         self.inputs = [self._draw(f"input{place}", (case.batch, *shape)) for place, shape in enumerate(case.shapes)]
         self.weights = {name: self._parameter(name, parameter.shape) for name, parameter in self.graph.parameters.items()}
-        self.program: Program = lower(model, backend, device, NUMERICS[dtype], weights=self.weights)
+        self.program: Program = lower(model, backend, device, numerics, weights=self.weights)
+        self.normwise = self.program.numerics.bitwise
         self.mode = "training" if case.training else "inference"
 
     def _draw(self, what: str, shape: tuple[int, ...]) -> Array:
@@ -88,12 +92,12 @@ class _Trial:
         states = list(self._states(node, operands, attributes))
         self.program.load(self.weights)
         output, gradients = self.program.vjp(x, cotangent, mode=self.mode)
-        expected = bounds.forward(op, operands, attributes, self.dtype)
+        expected = bounds.forward(op, operands, attributes, self.dtype, normwise=self.normwise)
         largest = _largest(bounds.forward(op, _absolute(operands), attributes, self.dtype), attributes)
         yield Result("the output", alone, expected, largest)
         yield Result("the output beside gradients", output, expected, largest)
         yield from states
-        balls = bounds.gradients(op, operands, cotangent, attributes, self.dtype)
+        balls = bounds.gradients(op, operands, cotangent, attributes, self.dtype, normwise=self.normwise)
         limits = bounds.gradients(op, _absolute(operands), np.abs(cotangent), attributes, self.dtype)
         for name, ball, limit in zip(self._operand_names(node), balls, limits, strict=True):
             if ball is not None and limit is not None and name in gradients:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unicnn.ops.fields import Pair, Sides
+from unicnn_mxnet import columns
 from unicnn_mxnet.compat import mx
 from unicnn_mxnet.shape import pad
 from unicnn_mxnet.symbols import Tensor, namespace, pulled_back, shape
@@ -10,8 +11,8 @@ from unicnn_mxnet.symbols import Tensor, namespace, pulled_back, shape
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, padding: Sides, dilation: Pair, groups: int) -> Tensor:
     op = namespace(x)
-    (top, bottom), (left, right) = padding
-    if top != bottom or left != right:
+    (top, _), (left, _) = padding
+    if not _same_on_both_sides(padding):
         x, top, left = pad(x, padding=padding, value=0.0), 0, 0
     channels, _, *kernel = shape(weight)
     return op.Convolution(
@@ -61,9 +62,15 @@ def _crop(y: Tensor, crop: Sides) -> Tensor:
     return namespace(y).slice(y, begin=begin, end=end)
 
 
+def _same_on_both_sides(padding: Sides) -> bool:
+    return all(before == after for before, after in padding)
+
+
 def conv2d_input_gradient(
     dy: Tensor, weight: Tensor, *, input_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int
 ) -> Tensor:
+    if groups == 1 and _same_on_both_sides(padding):
+        return columns.input_gradient(dy, weight, input_size=input_size, stride=stride, padding=padding, dilation=dilation)
     # The backward pass of Convolution, and the forward one that comes with it, are several times faster than Deconvolution.
     x = mx.nd.zeros((dy.shape[0], weight.shape[1] * groups, *input_size), dy.context, dy.dtype)
     return pulled_back(lambda x: conv2d(x, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups), x, dy)
@@ -72,5 +79,7 @@ def conv2d_input_gradient(
 def conv2d_weight_gradient(
     dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int
 ) -> Tensor:
+    if groups == 1 and _same_on_both_sides(padding):
+        return columns.weight_gradient(dy, x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
     weight = mx.nd.zeros((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.context, dy.dtype)
     return pulled_back(lambda weight: conv2d(x, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups), weight, dy)

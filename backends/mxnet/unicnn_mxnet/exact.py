@@ -10,13 +10,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from unicnn_mxnet.affine import Rows, affine, parts
 from unicnn_mxnet.compat import mx
+from unicnn_mxnet.looks import any_tiny, given, lent, magnitude, reduced
 
 Tensor = mx.nd.NDArray
 
 _SMALLEST_NORMAL = 2.0**-126
-# How many values are worked on at a time: fresh memory for a large array costs more, in page faults, than the arithmetic on it.
-_PIECE = 1 << 19
 _ROUNDING = 1.5 * 2.0**52
 _LOWEST = -1022
 
@@ -26,35 +26,62 @@ def widen(x: Tensor) -> Tensor:
 
 
 def narrow(x: Tensor, *, gain: Tensor | None = None, offset: Tensor | None = None, least: Tensor | None = None) -> Tensor:
-    flush = least is None or least.min().asscalar() < _SMALLEST_NORMAL
-    if x.size <= _PIECE:
-        return _narrow(x, gain, offset, flush)
+    rows = Rows(x, gain, offset)
+    if not rows.worthwhile:
+        return _flushed(_scaled(x, gain, offset)).astype("float32")
     y = mx.nd.empty(x.shape, x.context, "float32")
-    samples = max(1, _PIECE * len(x) // x.size)
-    for start in range(0, len(x), samples):
-        y[start : start + samples] = _narrow(x[start : start + samples], gain, offset, flush)
+    _narrow(rows, y, flush=False)
+    # A look at the rounded values is cheaper than what makes zeros of small ones, and there are hardly ever any.
+    if (least is None or least.min().asscalar() < _SMALLEST_NORMAL) and any_tiny(y):
+        _narrow(rows, y, flush=True)
     return y
 
 
-def _narrow(x: Tensor, gain: Tensor | None, offset: Tensor | None, flush: bool) -> Tensor:
+def _scaled(x: Tensor, gain: Tensor | None, offset: Tensor | None) -> Tensor:
     if gain is not None:
         x = mx.nd.broadcast_mul(x.astype("float64"), gain)
-    if offset is not None:
-        x = mx.nd.broadcast_add(x, offset)
-    if flush:
-        x = mx.nd.where(mx.nd.abs(x) >= _SMALLEST_NORMAL, x, mx.nd.zeros_like(x))
-    return x.astype("float32")
+    return x if offset is None else mx.nd.broadcast_add(x, offset)
+
+
+def _flushed(x: Tensor) -> Tensor:
+    return mx.nd.where(mx.nd.abs(x) < _SMALLEST_NORMAL, mx.nd.zeros_like(x), x)
+
+
+def _narrow(rows: Rows, y: Tensor, flush: bool) -> None:
+    scratch: Tensor | None = None
+    for source, target, (gain, offset) in rows.pieces(y):
+        wide = source
+        if gain is not None or offset is not None:
+            scratch = mx.nd.empty(source.shape[1:], y.context, "float64") if scratch is None else scratch  # no later piece is larger
+            wide = scratch[: source.shape[1]].reshape(source.shape)
+            if source.dtype != np.float64:
+                source = mx.nd.cast(source, dtype="float64", out=wide)
+            affine(source, wide, gain=gain, shift=offset)
+        mx.nd.cast(_flushed(wide) if flush else wide, dtype="float32", out=target)
 
 
 def snap(x: Tensor, c: Tensor) -> Tensor:
-    return mx.nd.broadcast_sub(mx.nd.broadcast_add(x.astype("float64"), c), c)
+    rows = Rows(x, c)
+    if not rows.worthwhile:
+        return mx.nd.broadcast_sub(mx.nd.broadcast_add(x.astype("float64"), c), c)
+    y = mx.nd.empty(x.shape, x.context, "float64")
+    for source, target, (step,) in rows.pieces(y):
+        wide = source if source.dtype == np.float64 else mx.nd.cast(source, dtype="float64", out=target)
+        down = -step
+        affine(wide, target, less=down, shift=down)
+    return y
 
 
 def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
     like = x if isinstance(x, Tensor) else y
-    filled = [value if isinstance(value, Tensor) else mx.nd.full(like.shape, value, like.context, like.dtype) for value in (x, y)]
+    filled = [value if isinstance(value, Tensor) else mx.nd.full((1,) * like.ndim, value, like.context, like.dtype) for value in (x, y)]
     whole = np.broadcast_shapes(condition.shape, *(value.shape for value in filled))
-    return mx.nd.where(*(value if value.shape == whole else mx.nd.broadcast_to(value, whole) for value in (condition, *filled)))
+    result = mx.nd.empty(whole, like.context, like.dtype)
+    for part in parts(result):
+        operands = (value[part] if len(value) == whole[0] else value for value in (condition, *filled))
+        shape = result[part].shape
+        mx.nd.where(*(value if value.shape == shape else mx.nd.broadcast_to(value, shape) for value in operands), out=result[part])
+    return result
 
 
 def minimum(x: Tensor, y: Tensor | float) -> Tensor:
@@ -88,19 +115,19 @@ def _powers(context: mx.Context) -> Tensor:
 
 def exponent(x: Tensor) -> Tensor:
     # No operator reads the exponent, and a search by comparisons takes longer than the way to NumPy and back.
-    return mx.nd.array(np.frexp(x.asnumpy())[1], x.context, x.dtype)
+    return given(np.frexp(lent(x))[1].astype(x.dtype), x.context)
 
 
 def sum(x: Tensor, axes: Sequence[int], keepdims: bool = False) -> Tensor:
-    return mx.nd.sum(x, axis=tuple(axes), keepdims=keepdims)
+    return reduced(np.sum, x, axes, keepdims)
 
 
 def amax(x: Tensor, axes: Sequence[int]) -> Tensor:
-    return mx.nd.max(x, axis=tuple(axes), keepdims=True)
+    return reduced(np.max, x, axes)
 
 
 def largest(x: Tensor, axes: Sequence[int]) -> Tensor:
-    return mx.nd.maximum(amax(x, axes), -mx.nd.min(x, axis=tuple(axes), keepdims=True))
+    return reduced(magnitude, x, axes)
 
 
 def shape(x: Tensor) -> tuple[int, ...]:

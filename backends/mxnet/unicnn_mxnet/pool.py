@@ -9,13 +9,23 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from itertools import product
 
 from unicnn.ops.fields import NO_PADDING, Pair, Sides
+from unicnn_mxnet.affine import parts
+from unicnn_mxnet.compat import mx
 from unicnn_mxnet.shape import pad
 from unicnn_mxnet.symbols import Tensor, namespace, pulled_back, shape
 
 
 def max_pool2d(x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides) -> Tensor:
+    if isinstance(x, mx.nd.NDArray) and not mx.autograd.is_recording():
+        pooled = [_largest(x[part], kernel_size, stride, padding) for part in parts(x)]
+        return pooled[0] if len(pooled) == 1 else mx.nd.concat(*pooled, dim=0)
+    return _largest(x, kernel_size, stride, padding)
+
+
+def _largest(x: Tensor, kernel_size: Pair, stride: Pair, padding: Sides) -> Tensor:
     # Of two equal values broadcast_maximum gives the gradient to its left operand: to the first, in rows and then between rows.
     return _join(namespace(x).broadcast_maximum, _padded(x, padding, -math.inf), kernel_size, stride)
 
@@ -59,4 +69,23 @@ def _shifts(x: Tensor, axis: int, k: int, s: int) -> list[Tensor]:
 
 
 def max_pool2d_gradient(dy: Tensor, x: Tensor, y: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides) -> Tensor:
-    return pulled_back(lambda x: max_pool2d(x, kernel_size=kernel_size, stride=stride, padding=padding), x.detach(), dy)
+    if kernel_size != stride or padding != NO_PADDING:
+        return pulled_back(lambda x: max_pool2d(x, kernel_size=kernel_size, stride=stride, padding=padding), x.detach(), dy)
+    dx = mx.nd.zeros(x.shape, x.context, x.dtype)
+    for part in parts(x):
+        _give_to_first(dx[part], dy[part], x[part], y[part], kernel_size)
+    return dx
+
+
+def _give_to_first(dx: Tensor, dy: Tensor, x: Tensor, y: Tensor, kernel_size: Pair) -> None:
+    """Write each window's gradient to its first maximum, where windows do not overlap: place by place, while nothing has taken it."""
+    nothing = mx.nd.zeros_like(dy)
+    for i, j in product(*map(range, kernel_size)):
+        places = {
+            "begin": (None, None, i, j),
+            "end": (None, None, *(p + (n - 1) * k + 1 for p, n, k in zip((i, j), y.shape[2:], kernel_size, strict=True))),
+            "step": (1, 1, *kernel_size),
+        }
+        hit = mx.nd.slice(x, **places) == y
+        mx.nd._internal._slice_assign(dx, mx.nd.where(hit, dy, nothing), **places, out=dx)
+        dy = mx.nd.where(hit, nothing, dy)

@@ -31,7 +31,7 @@ def narrow(x: Tensor, *, gain: Tensor | None = None, offset: Tensor | None = Non
 
 
 def _flushed(x: Tensor) -> Tensor:
-    return tf.cast(tf.where(tf.abs(x) >= _SMALLEST_NORMAL, x, tf.zeros([], x.dtype)), tf.float32)
+    return tf.cast(tf.where(tf.abs(x) < _SMALLEST_NORMAL, tf.zeros([], x.dtype), x), tf.float32)
 
 
 def snap(x: Tensor, c: Tensor) -> Tensor:

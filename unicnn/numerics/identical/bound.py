@@ -183,11 +183,13 @@ class Backward(Plan):
         self.table, self.step, self.given, self.taken = table, step, given, len(plan.arguments)
 
     def __call__(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        rest = iter(arguments[self.taken :])
+        t, rest = self.table, iter(arguments[self.taken :])
         cotangents = [next(rest) if one else None for one in self.given]
 
         def both() -> list[Tensor]:
             results, gradients = self.step(arguments[: self.taken], cotangents)
+            for gradient in gradients:
+                t.watch(t.largest(gradient, tuple(range(len(t.shape(gradient))))))
             return [*results, *gradients]
 
         return self.table.watched(both)

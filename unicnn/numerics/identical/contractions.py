@@ -147,7 +147,7 @@ def linear_rule(t: Any, dy: Tensor, y: Tensor, x: Tensor, weight: Tensor, *rest:
     def input_gradient() -> Tensor:
         t.watch(t.largest(dy, (1,)))
         high, low = two_slices(t, dy, norm_over(t, dy, (1,)), t.shape(dy)[1])
-        return t.narrow(t.ops.linear(low, rest[-1], None) + t.ops.linear(high, rest[-1], None))
+        return _watched(t, t.narrow(t.ops.linear(low, rest[-1], None) + t.ops.linear(high, rest[-1], None)))
 
     def weight_gradient() -> Tensor:
         left, right = (one_slice(t, value, norm_over(t, value, (0,))) for value in (dy, x))
@@ -160,7 +160,13 @@ def _adjoint(t: Any, op: str, dy: Tensor, back: Tensor, *, kernel_size: Pair, **
     """Return the gradient of the input; gradients span more magnitudes than values do, hence the two slices."""
     h = _window_exponent(t, op, dy, kernel_size, attributes)
     high, low = two_slices(t, dy, h, t.shape(dy)[1] // attributes["groups"] * math.prod(kernel_size))
-    return t.narrow(_contract(t, op, low, back, attributes) + _contract(t, op, high, back, attributes))
+    return _watched(t, t.narrow(_contract(t, op, low, back, attributes) + _contract(t, op, high, back, attributes)))
+
+
+def _watched(t: Any, x: Tensor) -> Tensor:
+    """Sound the alarm if a gradient is not finite, which a later layer might hide."""
+    t.watch(t.largest(x, tuple(range(len(t.shape(x))))))
+    return x
 
 
 def _weight_gradient(t: Any, dy: Tensor, x: Tensor, attributes: Mapping[str, Any]) -> Tensor:

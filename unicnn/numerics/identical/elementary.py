@@ -23,16 +23,15 @@ and for exp a search among their neighbours.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from unicnn.numerics.identical.primitives import Primitives, Tensor
 
-_LN2 = round(math.log(2) * 2**45) / 2**45
-"""45 bits; products with whole numbers up to 2^8 are exact."""
+_LN2 = 24387948313146 / 2**45
+"""ln 2 in 45 bits; products with whole numbers up to 2^8 are exact."""
 
-_LOG2_E = round(math.log2(math.e) * 2**21) / 2**21
-"""22 bits; products with values of up to 31 bits are exact."""
+_LOG2_E = 3025551 / 2**21
+"""1 / ln 2 in 22 bits; products with values of up to 31 bits are exact."""
 
 _EXP = (836, 11699, 139808, 1398088, 11184811, 67108865)
 """(e^r - 1 - r) / r^2 times 2^27 as a polynomial of 2 r on |r| < 0.3468; e^r - 1 is off by up to 2^-31 |r|."""

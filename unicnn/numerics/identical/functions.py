@@ -29,7 +29,6 @@ def batch_norm2d(
     eps: float, keep: float, unbiased: bool, training: bool,
 ) -> Statistics:  # fmt: skip
     """Return x*gain + offset, and the running statistics after it; in inference gain and offset are prepared, once."""
-    t = x.t
     if not training:
         gain, offset = (item.raw for item in prepared)
         return _scaled(x, gain, offset), mean, var
@@ -37,8 +36,7 @@ def batch_norm2d(
     count = math.prod(x.shape[axis] for axis in axes)
     batch_mean = r.mean(x, axes)
     batch_var = x.of(_centred_squares(x, batch_mean, count) * (1 / count))
-    factor = r.rsqrt(batch_var + eps)
-    t.watch(t.largest(factor.raw, (0,)))
+    factor = r.inverse_deviation(batch_var + eps)
     factor = factor if scale is None else factor * scale
     # Products of two float32 values are exact, so these sums are rounded once, fused or not.
     offset = -(batch_mean.wide() * factor.wide()) + (0.0 if shift is None else shift.wide())
@@ -78,7 +76,7 @@ def prepare(key: str, held: Mapping[str, Array], eps: float) -> Array:
 def layer_norm(x: Rounded, scale: Rounded | None, shift: Rounded | None, *, axes: tuple[int, ...], eps: float) -> Rounded:
     """Return x normalised over `axes`, sample by sample."""
     centred = x - r.mean(x, axes, keepdims=True)
-    inverse = r.rsqrt(r.mean(centred * centred, axes, keepdims=True) + eps)
+    inverse = r.inverse_deviation(r.mean(centred * centred, axes, keepdims=True) + eps)
     y = centred * inverse
     y = y if scale is None else y * spread(scale, axes, len(x.shape))
     y = y if shift is None else y + spread(shift, axes, len(x.shape))

@@ -22,7 +22,7 @@ def widen(x: Array) -> Array:
 
 def narrow(x: Array, least: Array | None = None) -> Array:
     """Return float64 values as float32, to nearest even; below 2^-126 in magnitude, and -0, become +0."""
-    kept = np.where(np.abs(x) >= SMALLEST_NORMAL, x, 0.0)
+    kept = np.where(np.abs(x) < SMALLEST_NORMAL, 0.0, x)
     with np.errstate(over="ignore"):
         return np.asarray(kept, np.float32)
 

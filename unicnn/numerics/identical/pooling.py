@@ -66,8 +66,10 @@ def _lengths(spans: Spans) -> tuple[int, ...]:
 
 
 def _gridded(x: Rounded, terms: int) -> Any:
-    """Return `x` as float64 on one grid a sample, so fine that sums of `terms` values are just exact."""
+    """Return `x` as float64 on one grid a sample, so fine that sums of `terms` values are just exact; one value needs no grid."""
     t = x.t
+    if terms <= 1:
+        return x.wide()
     e = t.exponent(t.widen(t.largest(x.raw, (1, 2, 3))))
     return snap_to(t, x.raw, e - float(min(50, 53 - math.ceil(math.log2(terms)))))
 
@@ -88,7 +90,7 @@ def _shares(dy: Rounded, input_size: Pair, rows: Spans, cols: Spans, counts: tup
     by_rows, by_cols = _matrix(rows, input_size[0]).T, _matrix(cols, input_size[1]).T
     share = dy.of(dy.wide() * t.constant(_reciprocals(counts)))
     meeting = int(by_rows.sum(1).max() * by_cols.sum(1).max())
-    return dy.of(_both_ways(t, _gridded(share, max(meeting, 1)), by_rows, by_cols))
+    return dy.of(_both_ways(t, _gridded(share, meeting), by_rows, by_cols))
 
 
 def _matrix(spans: Spans, size: int) -> Array:

@@ -23,7 +23,7 @@ class Primitives(Protocol):
 
     @staticmethod
     def narrow(x: Tensor, *, gain: Tensor | None = None, offset: Tensor | None = None, least: Tensor | None = None) -> Tensor:
-        """Return x, or x*gain + offset computed in float64, as float32: to nearest even; below 2^-126 in magnitude, and -0, becomes +0.
+        """Return x, or x*gain + offset computed in float64, as float32: to nearest even; below 2^-126 in magnitude, and -0, becomes +0; NaN stays.
 
         `gain` comes with a float32 x and holds float32 values, so that the product is exact. `least`, if given, promises that no result
         but +0 is below it in magnitude: where it is at least 2^-126, rounding is all there is to do.

@@ -138,6 +138,14 @@ tanh = _elementary(elementary.tanh)
 sigmoid = _elementary(elementary.sigmoid)
 
 
+def inverse_deviation(var: Rounded) -> Rounded:
+    """Return 1/sqrt(var), infinite where var is 0, and sound the alarm if it is."""
+    t = var.t
+    found = t.where(var.raw > 0, rsqrt(var).raw, math.inf)
+    t.watch(t.largest(found, tuple(range(len(var.shape)))))
+    return Rounded(t, found)
+
+
 def one_hot(labels: Any, x: Rounded) -> Rounded:
     """Return zeros in the shape of `x` (N, classes) with a one at each label."""
     return Rounded(x.t, x.t.one_hot(labels.raw, x.shape[1]))

@@ -1,0 +1,85 @@
+"""Gradients of convolution as matrix products with columns, tile by tile.
+
+The backward pass of MXNet's Convolution takes two to three times as long: a forward pass comes with it, and it computes the gradients of
+both operands. The forward pass itself, with columns, is no faster than Convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from unicnn.ops.fields import Pair, Sides
+from unicnn_mxnet.compat import mx
+
+Tensor = mx.nd.NDArray
+
+_TILE = 1 << 19
+"""The values in the columns of one tile: 4 MB of float64, which stay in the cache between being copied and being multiplied."""
+_REPEATED = 1 << 15
+"""The size up to which a matrix is repeated for every image of a tile, rather than the columns put in another order."""
+
+
+def input_gradient(dy: Tensor, weight: Tensor, *, input_size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:
+    """Return the gradient of the first operand."""
+    window = _window(weight.shape[2:], stride, padding, dilation)
+    matrix = mx.nd.transpose(weight.reshape((len(weight), -1)))
+    x = mx.nd.empty((len(dy), weight.shape[1], *input_size), dy.context, dy.dtype)
+    flat = dy.reshape((*dy.shape[:2], -1))
+    for tile, columns in _tiles(dy, len(matrix), flat.shape[2]):
+        _multiply(matrix, flat[tile], columns)
+        mx.nd.col2im(columns, output_size=input_size, **window, out=x[tile])
+    return x
+
+
+def weight_gradient(dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:
+    """Return the gradient of the second operand."""
+    window = _window(kernel_size, stride, padding, dilation)
+    flat = dy.reshape((*dy.shape[:2], -1))
+    outputs, inputs = dy.shape[1], x.shape[1] * kernel_size[0] * kernel_size[1]
+    total = mx.nd.zeros((outputs, inputs), dy.context, dy.dtype)
+    for tile, columns in _tiles(x, inputs, flat.shape[2]):
+        mx.nd.im2col(x[tile], **window, out=columns)
+        _add_products(flat[tile], columns, total)
+    return total.reshape((outputs, x.shape[1], *kernel_size))
+
+
+def _window(kernel: Pair, stride: Pair, padding: Sides, dilation: Pair) -> dict[str, Any]:
+    return {"kernel": tuple(kernel), "stride": stride, "dilate": dilation, "pad": (padding[0][0], padding[1][0])}
+
+
+def _tiles(x: Tensor, rows: int, width: int) -> Iterator[tuple[slice, Tensor]]:
+    """Yield which samples belong to a tile, and memory for their columns (images, rows, width), the same each time."""
+    step = min(max(1, _TILE // (rows * width)), len(x))
+    columns = mx.nd.empty((step, rows, width), x.context, x.dtype)
+    for start in range(0, len(x), step):
+        tile = slice(start, min(start + step, len(x)))
+        yield tile, columns[: tile.stop - start]
+
+
+def _multiply(matrix: Tensor, columns: Tensor, out: Tensor) -> None:
+    """Write the product of a matrix with the columns of each image (images, rows, width)."""
+    images, rows, width = columns.shape
+    if images == 1:
+        mx.nd.dot(matrix, columns.reshape((rows, width)), out=out.reshape((-1, width)))
+    elif matrix.size <= _REPEATED:
+        mx.nd.linalg_gemm2(mx.nd.broadcast_to(matrix.reshape((1, *matrix.shape)), (images, *matrix.shape)), columns, out=out)
+    else:
+        product = mx.nd.dot(matrix, _together(columns)).reshape((-1, images, width))
+        mx.nd.transpose(product, axes=(1, 0, 2), out=out)
+
+
+def _add_products(left: Tensor, right: Tensor, total: Tensor) -> None:
+    """Add the products of two values of each image (images, rows, width), over the width."""
+    if len(left) > 1 and total.size <= _REPEATED:
+        parts = mx.nd.linalg_gemm2(left, right, transpose_b=True)
+        left, right = mx.nd.ones((1, len(parts)), total.context, total.dtype), parts.reshape((len(parts), -1))
+        mx.nd.linalg_gemm(left, right, total.reshape((1, -1)), beta=1.0, out=total.reshape((1, -1)))
+    else:
+        mx.nd.linalg_gemm(_together(left), _together(right), total, transpose_b=True, beta=1.0, out=total)
+
+
+def _together(values: Tensor) -> Tensor:
+    """Return what belongs to each image (images, rows, width) side by side (rows, images * width)."""
+    _, rows, width = values.shape
+    return values.reshape((rows, width)) if len(values) == 1 else mx.nd.transpose(values, axes=(1, 0, 2)).reshape((rows, -1))
