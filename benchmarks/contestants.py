@@ -19,17 +19,18 @@ HANDWRITTEN = {
 
 
 def contestant(name: str, task: Task, data: Data) -> Contestant:
-    """Return the contestant called `name`: "unicnn-" and a backend, or one written by hand."""
+    """Return the contestant called `name`: "unicnn-" and a backend, perhaps "-identical", or one written by hand."""
     if name.startswith("unicnn-"):
-        return ours(name.removeprefix("unicnn-"), task, data)
+        _, backend, *numerics = name.split("-")
+        return ours(backend, task, data, *numerics)
     module, _, function = HANDWRITTEN[name].partition(":")
     result: Contestant = getattr(importlib.import_module(f"benchmarks.handwritten.{module}"), function)(task, data)
     return result
 
 
-def ours(backend: str, task: Task, data: Data) -> Contestant:
+def ours(backend: str, task: Task, data: Data, numerics: str = "native") -> Contestant:
     """Return unicnn on a backend, which is given the framework's own tensors."""
-    program = un.lower(un.zoo.get(task.network), backend, weights=data.weights)
+    program = un.lower(un.zoo.get(task.network), backend, numerics=numerics, weights=data.weights)
     runtime = program.runtime
     x, labels = runtime.tensor(data.images), data.labels
     if task.gradients:

@@ -41,7 +41,7 @@ def absent(row: Row) -> str | None:
     """Return why a row cannot be measured here, or None."""
     found = {item.name: item for item in plugins.discover()}
     for name in (row.ours, row.theirs):
-        framework, _, backend = name.partition("-")
+        framework, backend, *_ = (*name.split("-"), "")
         if framework == "unicnn" and (backend not in found or found[backend].problem is not None):
             return f"the backend {backend} is not installed" if backend not in found else found[backend].problem
         if importlib.util.find_spec(framework) is None:

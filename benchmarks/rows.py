@@ -13,6 +13,8 @@ STEP = Task("lenet", 256, gradients=True)
 
 FRAMEWORKS = ("torch", "tensorflow", "mxnet")
 NUMPY_TARGETS = {SMALL: 1.0, LARGE: 1.0, STEP: 1.5}
+IDENTICAL_TARGETS = {LARGE: 3.0, DEEP: 3.0, STEP: 4.0}
+"""How much longer identical numerics may take than native ones."""
 TITLES = {
     "torch": "torch eager",
     "tensorflow": "tf.function",
@@ -47,7 +49,7 @@ class Row:
     @property
     def against(self) -> str:
         """Return whom it is measured against, in words."""
-        return TITLES[self.theirs]
+        return TITLES.get(self.theirs, self.theirs.replace("-", " "))
 
     @property
     def apart(self) -> bool:
@@ -79,6 +81,9 @@ def rows() -> Iterator[Row | Command]:
     for environment in ({}, FASTER_OPENBLAS) if has_avx512() else ({},):
         for task, target in NUMPY_TARGETS.items():
             yield Row(task, "unicnn-numpy", "torch", target, environment)
+    for backend in ("numpy", *FRAMEWORKS):
+        for task, target in IDENTICAL_TARGETS.items():
+            yield Row(task, f"unicnn-{backend}-identical", f"unicnn-{backend}", target)
     for peer in ("keras", "keras-predict"):
         yield Row(SMALL, peer, "torch", environment={"KERAS_BACKEND": "torch"})
     yield Command(("--help",), 0.3)

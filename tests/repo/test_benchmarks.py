@@ -41,6 +41,11 @@ def test_a_network_written_by_hand_computes_the_same(task: Task, backend: str) -
     assert ("conv1.weight" in found and "input" in found) == task.gradients
 
 
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.title)
+def test_identical_numerics_compute_the_same_up_to_rounding(task: Task, backend: str) -> None:
+    duel.check_equal(arrays(f"unicnn-{backend}-identical", task), arrays(f"unicnn-{backend}", task))
+
+
 def test_keras_in_a_process_of_its_own_computes_the_same() -> None:
     needs("keras")
     needs("torch")

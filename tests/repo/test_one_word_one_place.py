@@ -13,6 +13,7 @@ from unicnn import oracle, plugins
 from unicnn.backend import FAMILIES, Runtime
 from unicnn.derivatives import RULES
 from unicnn.numerics import bounds
+from unicnn.numerics.identical.primitives import Primitives
 from unicnn.ops import VOCABULARY
 from unicnn.ops.base import family
 
@@ -71,6 +72,37 @@ def test_the_core_never_asks_which_backend_it_is(path: Path) -> None:
         if isinstance(side, ast.Constant) and isinstance(side.value, str)
     ]
     assert not set(compared) & {"torch", "tensorflow", "mxnet", "jax", "numpy"}
+
+
+GRADIENTS = {
+    "conv2d_input_gradient": "conv",
+    "conv2d_weight_gradient": "conv",
+    "linear_weight_gradient": "linear",
+    "max_pool2d_gradient": "pool",
+}
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_every_backend_has_the_gradient_in_the_same_file_with_the_same_signature(name: str, backend: str) -> None:
+    function = plugins.backend(backend).function(GRADIENTS[name], name)
+    assert function is not None
+    assert arguments(function) == arguments(getattr(oracle, name))
+
+
+PRIMITIVES = [name for name, value in vars(Primitives).items() if isinstance(value, staticmethod)]
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_every_backend_has_the_primitive_of_identical_numerics_with_the_same_signature(name: str, backend: str) -> None:
+    exact = importlib.import_module(f"unicnn_{backend}.exact")
+    assert arguments(getattr(exact, name)) == arguments(getattr(Primitives, name))
+
+
+def test_no_backend_has_primitives_of_its_own(backend: str) -> None:
+    exact = importlib.import_module(f"unicnn_{backend}.exact")
+    public = {name for name, value in vars(exact).items() if inspect.isfunction(value) and value.__module__ == exact.__name__}
+    assert {name for name in public if not name.startswith("_")} == set(PRIMITIVES)
+    assert len(PRIMITIVES) >= 20
 
 
 def test_every_runtime_follows_the_contract(backend: str) -> None:

@@ -36,7 +36,9 @@ These never reach a backend as a question: the description is explicit, or refus
 | GELU | `approximate`: "none" (the default) or "tanh" |
 | slopes of leaky ReLU, ELU and hard sigmoid | fields with PyTorch's defaults |
 | a label that is not a class, or NaN | refused, naming the first |
-| float32 subnormals | as the framework does natively: TensorFlow flushes them to zero, the others keep them |
+| float32 subnormals | as the framework does natively: TensorFlow flushes them to zero, the others keep them; zero under identical numerics |
+| NaN and infinity under identical numerics | refused, naming the layer that is given one |
+| the sign of a zero under identical numerics | always + |
 """
 
 

@@ -74,14 +74,22 @@ def snap(x: Tensor, c: Tensor) -> Tensor:
 
 def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
     like = x if isinstance(x, Tensor) else y
-    filled = [value if isinstance(value, Tensor) else mx.nd.full((1,) * like.ndim, value, like.context, like.dtype) for value in (x, y)]
-    whole = np.broadcast_shapes(condition.shape, *(value.shape for value in filled))
+    whole = np.broadcast_shapes(condition.shape, *(value.shape for value in (x, y) if isinstance(value, Tensor)))
     result = mx.nd.empty(whole, like.context, like.dtype)
+    operands = [_whole(value, whole) if isinstance(value, Tensor) else value for value in (condition, x, y)]
+    held: Tensor | None = None
     for part in parts(result):
-        operands = (value[part] if len(value) == whole[0] else value for value in (condition, *filled))
-        shape = result[part].shape
-        mx.nd.where(*(value if value.shape == shape else mx.nd.broadcast_to(value, shape) for value in operands), out=result[part])
+        target = result[part]
+        if held is None:  # no later part is larger
+            held = mx.nd.full(
+                target.shape, next((value for value in operands if not isinstance(value, Tensor)), 0.0), like.context, like.dtype
+            )
+        mx.nd.where(*(value[part] if isinstance(value, Tensor) else held[: len(target)] for value in operands), out=target)
     return result
+
+
+def _whole(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return x if x.shape == shape else mx.nd.broadcast_to(x, shape)
 
 
 def minimum(x: Tensor, y: Tensor | float) -> Tensor:
