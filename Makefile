@@ -1,5 +1,6 @@
 # make demo    install everything into .venv and compare LeNet on all frameworks
 # make test    run all tests that take minutes; make test-all also the slow ones and other Pythons
+# make test-gpu  compare a CUDA GPU with the CPU, bit for bit
 # make check   format, lint, types, tests
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ BACKENDS = $(patsubst backends/tensorflow,backends/tensorflow[cpu],$(patsubst %/
 CONSTRAINTS = $(if $(filter 1,$(OLD)),requirements/python-3.11.txt,requirements/python-3.12.txt)
 PROJECTS = pyproject.toml $(wildcard backends/*/pyproject.toml) $(wildcard requirements/*.txt)
 
-.PHONY: demo test test-all check format lint types bench data clean
+.PHONY: demo test test-all test-gpu check format lint types bench data clean
 
 demo: $(STAMP)
 	$(BIN)/unicnn compare lenet --gradients
@@ -23,6 +24,9 @@ test: $(STAMP)
 test-all: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 	sh tests/other_pythons.sh
+
+test-gpu: $(STAMP)
+	$(BIN)/python tests/on_gpu.py --device cuda
 
 check: $(STAMP) format lint types test
 

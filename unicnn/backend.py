@@ -2,8 +2,10 @@
 
 A backend is a package with a descriptor (`BackendInfo`), a `runtime` module that holds a `Runtime`, and one module for each
 family of the vocabulary (conv, pool, linear, norm, activation, shape, merge, loss) with one function for each op it has,
-of the same name and signature in every backend. A framework without automatic differentiation adds the gradients of
-its contractions (`conv2d_input_gradient`, …) and a module `primitive`, and leaves the rest to the core's derivatives. A function that exists is supported; what a framework refuses is
+of the same name and signature in every backend. Identical numerics need a module `exact` and four gradients beside the
+ops (`conv2d_input_gradient`, `conv2d_weight_gradient`, `linear_weight_gradient`, `max_pool2d_gradient`). A framework without
+automatic differentiation adds those of the other contractions and of pooling and a module `primitive`, and leaves the rest
+to the core's derivatives. A function that exists is supported; what a framework refuses is
 declared beside the function with `refuses` and fails at lowering.
 """
 
@@ -105,6 +107,11 @@ class Runtime(ABC):
         self.device = device
         self.dtype = dtype
         self.table = SimpleNamespace()
+
+    @property
+    def plain_convolution(self) -> bool:
+        """Tell whether float64 convolutions of static plans only multiply and add: no FFT, no Winograd, whatever the shape."""
+        return True
 
     @staticmethod
     def enter(x: Tensor) -> Tensor:

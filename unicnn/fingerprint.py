@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -82,7 +82,11 @@ def checked(arrays: dict[str, Array]) -> dict[str, Array]:
     """Return `arrays`, or raise InputError if one is not finite, or if none has two values that differ."""
     for name, array in arrays.items():
         if not np.isfinite(array).all():
-            raise InputError(f"{name} holds values that are not finite, and a fingerprint of them would prove nothing. Use other weights or inputs.")
+            raise InputError(
+                f"{name} holds values that are not finite, and a fingerprint of them would prove nothing. Use other weights or inputs."
+            )
     if all(array.size < 2 or np.ptp(array) == 0 for array in arrays.values()):
-        raise InputError(f"All values of {', '.join(arrays)} are equal, and a fingerprint of them would prove nothing. Use other weights or inputs.")
+        raise InputError(
+            f"All values of {', '.join(arrays)} are equal, and a fingerprint of them would prove nothing. Use other weights or inputs."
+        )
     return arrays

@@ -36,7 +36,12 @@ def case_results(case: Case, recipe: str, backend: str) -> dict[str, Array]:
     program.load(weights)
     cotangent = case.values(recipe, "float32", "cotangent", output.shape)
     beside, gradients = program.vjp(tuple(inputs) if len(inputs) > 1 else inputs[0], cotangent, mode=mode)
-    return {"output": output, "output beside gradients": beside, **{f"gradient of {name}": value for name, value in gradients.items()}, **moved}
+    return {
+        "output": output,
+        "output beside gradients": beside,
+        **{f"gradient of {name}": value for name, value in gradients.items()},
+        **moved,
+    }
 
 
 def graph_results(sample: Sample, program: Program) -> dict[str, Array]:

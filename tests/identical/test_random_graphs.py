@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ def program(seed: int, backend: str, *, compiled: bool) -> Program:
     return result
 
 
-@lru_cache(maxsize=None)
+@cache
 def reference(seed: int) -> dict[str, Any]:
     return graph_results(sample(seed), program(seed, "numpy", compiled=True))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from .same import case_results, differing, tells
 TRIALS = [pytest.param(case, recipe, id=f"{case.path}-on-{recipe}-values") for case in CASES for recipe in ("normal", "wide", "lattice")]
 
 
-@lru_cache(maxsize=None)
+@cache
 def reference(case: Case, recipe: str) -> dict[str, Any]:
     return case_results(case, recipe, "numpy")
 

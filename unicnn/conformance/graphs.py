@@ -191,7 +191,8 @@ def hard(rng: random.Random, shape: tuple[int, ...], *key: object) -> Array:
         values = values * np.ldexp(1.0, np.floor(randomness.uniform(shape, "exponents", *key) * 43 - 40).astype(np.int64))
     if kind == "sparse":  # zeros, whole samples and channels of them too
         values = values * (randomness.uniform(shape, "kept", *key) < 0.3)
-        values[: len(values) // 2] *= 0 if rng.random() < 0.3 else 1
+        if rng.random() < 0.3:
+            values[: len(values) // 2] = 0
     if kind == "tiny":  # around the smallest normal number, half of it below
         values = values * np.ldexp(1.0, -126 + rng.randrange(-3, 30))
     if kind == "channels" and len(shape) > 1:  # each on its own scale, 2^-40 to 2^6

@@ -42,9 +42,7 @@ class Result:
     partial: float
 
 
-def run(
-    case: Case, backend: str, device: str = "cpu", dtype: str = "float32", recipe: str = "normal", numerics: str | None = None
-) -> None:
+def run(case: Case, backend: str, device: str = "cpu", dtype: str = "float32", recipe: str = "normal", numerics: str | None = None) -> None:
     """Check outputs and all gradients of `case` on a backend against the oracle; raise Mismatch if any is off.
 
     `numerics` are those of the dtype, "native" or "float64", unless given. With the recipe "lattice" every element must be the one right answer; otherwise each error must keep its bound.

@@ -114,7 +114,10 @@ def _normwise(function: Callable[..., Array], terms: Callable[..., int]) -> Call
         assert weight is not None
         nothing = [None] * len(rest)
         value = function(x, weight, *rest, **attributes)
-        seen, held = function(x * x, np.ones_like(weight), *nothing, **attributes), function(np.ones_like(x), weight * weight, *nothing, **attributes)
+        seen, held = (
+            function(x * x, np.ones_like(weight), *nothing, **attributes),
+            function(np.ones_like(x), weight * weight, *nothing, **attributes),
+        )
         others = tuple(range(2, value.ndim))
         norms = np.sqrt(seen.max(axis=(1, *others), keepdims=True, initial=0) * held.max(axis=(0, *others), keepdims=True, initial=0))
         lost = first.precision.unit * math.sqrt(terms(*operands, **attributes)) * norms

@@ -84,7 +84,7 @@ def sqrt(x: Array) -> Array:
 
 def power(k: Array) -> Array:
     xp = array_module(k)
-    return xp.ldexp(1.0, k.astype(xp.int32))
+    return xp.ldexp(xp.ones_like(k), k.astype(xp.int32))
 
 
 def exponent(x: Array) -> Array:

@@ -35,6 +35,10 @@ class Runtime(Contract):
     enter = staticmethod(layout.enter)
     leave = staticmethod(layout.leave)
 
+    @property
+    def plain_convolution(self) -> bool:
+        return self.device == "cpu"  # on a GPU the algorithm is cuDNN's choice, and cannot be asked for
+
     def tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
         with tf.device(DEVICES[self.device]):
             return tf.constant(array)

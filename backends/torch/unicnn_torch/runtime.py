@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,11 @@ class Runtime(Contract):
     def compile(self, plan: Plan) -> Compiled:
         # What a training pass returns as new state takes part in later derivatives, which inference tensors may not.
         mode = torch.no_grad if plan.training else torch.inference_mode
+        # cuDNN may choose FFT or Winograd; PyTorch's own convolutions are columns and a matrix product.
+        without = partial(torch.backends.cudnn.flags, enabled=False) if plan.static and self.device != "cpu" else contextlib.nullcontext
 
         def run(arguments: Sequence[Tensor]) -> Sequence[Tensor]:
-            with mode():
+            with mode(), without():
                 if is_full_precision():
                     return plan(arguments)
                 with full_precision():

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -123,9 +122,7 @@ class Identical(Arithmetic):
         if node.op.states:
             array, kind = functions.prepare(key, held, node.attributes["eps"]), "vector"
         else:
-            array, kind = contractions.prepare(
-                key, node.op.lowering(), node.attributes.get("groups", 1), held["weight"], held.get("bias")
-            )
+            array, kind = contractions.prepare(key, node.op.lowering(), node.attributes.get("groups", 1), held["weight"], held.get("bias"))
         return self.runtime.pack(kind, array)
 
     def canonical(self, graph: Graph, weights: dict[str, Array]) -> dict[str, Array]:

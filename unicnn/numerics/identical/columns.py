@@ -16,9 +16,7 @@ Tensor: TypeAlias = Any
 ALL = slice(None)
 
 
-def conv2d(
-    t: Any, x: Tensor, weight: Tensor, bias: None, *, stride: Pair, padding: Sides, dilation: Pair, groups: int
-) -> Tensor:
+def conv2d(t: Any, x: Tensor, weight: Tensor, bias: None, *, stride: Pair, padding: Sides, dilation: Pair, groups: int) -> Tensor:
     """Return the cross-correlation: the columns of each group times its weights."""
     kernels = t.unpack(weight, "conv")
     kernel = t.shape(kernels)[2:]
@@ -73,21 +71,17 @@ def conv2d_weight_gradient(
     return t.pack(_joined(t, parts, 0), "conv")
 
 
-def conv_transpose2d(
-    t: Any, x: Tensor, weight: Tensor, bias: None, *, stride: Pair, crop: Sides, dilation: Pair, groups: int
-) -> Tensor:
+def conv_transpose2d(t: Any, x: Tensor, weight: Tensor, bias: None, *, stride: Pair, crop: Sides, dilation: Pair, groups: int) -> Tensor:
     """Return the adjoint of the convolution with the same weight."""
     kernels = t.unpack(weight, "conv_transpose")
     full = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(t.shape(x)[2:], stride, dilation, t.shape(kernels)[2:], strict=True)]
     size = (full[0] - sum(crop[0]), full[1] - sum(crop[1]))
-    attributes = {"stride": stride, "padding": crop, "dilation": dilation, "groups": groups}
-    return conv2d_input_gradient(t, x, t.pack(kernels, "conv"), input_size=size, **attributes)
+    packed = t.pack(kernels, "conv")
+    return conv2d_input_gradient(t, x, packed, input_size=size, stride=stride, padding=crop, dilation=dilation, groups=groups)
 
 
 def _windows(size: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Sides, dilation: Pair) -> Pair:
-    height, width = (
-        (n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
-    )
+    height, width = ((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True))
     return height, width
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from unicnn import randomness
 from unicnn.errors import UnsupportedError
 from unicnn.numerics.identical import columns
-from unicnn.plan import Plan
+from unicnn.plan import Argument, Plan
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Check: TypeAlias = tuple[Callable[[], Any], Array, str]
@@ -45,14 +45,13 @@ def trusted(t: Any, key: tuple[str, str, str], compile: Callable[[Plan], Callabl
 
 
 def _judged(t: Any, key: tuple[str, str, str], compile: Callable[[Plan], Callable[..., Any]]) -> tuple[str, ...]:
-    missing = [name for name in PRODUCTS if not hasattr(t.ops, name)]
-    wrong = [name for name in (*missing, *_failures(t, PRODUCTS, compile))]
+    wrong = [name for name in PRODUCTS if not hasattr(t.ops, name)] or _failures(t, PRODUCTS, compile)
     if wrong:
         raise UnsupportedError(
             f"{key[0]} {key[1]} on {key[2]} cannot compute identically: its float64 {' and '.join(wrong)} is missing or not exact on whole numbers below 2^53. "
             'Use another backend or device, or numerics="native".'
         )
-    absent = [name for name in CONVOLUTIONS if not hasattr(t.ops, name)]
+    absent = [name for name in CONVOLUTIONS if not hasattr(t.ops, name) or not t.runtime.plain_convolution]
     failed = (*absent, *_failures(t, [name for name in CONVOLUTIONS if name not in absent], compile))
     if not failed:
         return ()
@@ -89,8 +88,6 @@ class _Once(Plan):
     static = True
 
     def __init__(self, run: Callable[[], Any]) -> None:
-        from unicnn.plan import Argument
-
         super().__init__([Argument("nothing", "input", (1,))], (), ())
         self.run = run
 
@@ -122,7 +119,7 @@ def _product_check(t: Any, name: str) -> Check:
 
 def _convolution_check(t: Any, name: str, geometry: dict[str, Any]) -> Check:
     attributes = {key: value for key, value in geometry.items() if key not in ("x", "weight")}
-    samples, channels, *size = geometry["x"]
+    samples, _, *size = geometry["x"]
     outputs, inner, *kernel = geometry["weight"]
     pixels = columns._windows(size, kernel, attributes["stride"], attributes["padding"], attributes["dilation"])
     terms = {"conv2d": inner * math.prod(kernel), "conv2d_weight_gradient": samples * math.prod(pixels)}
@@ -137,10 +134,13 @@ def _convolution_check(t: Any, name: str, geometry: dict[str, Any]) -> Check:
         return lambda: t.ops.conv2d_weight_gradient(t.constant(dy), t.constant(x), **values), weight_gradient, "conv"
     if name == "conv2d_input_gradient":
         values = {"input_size": tuple(size), **attributes}
-        return lambda: t.runtime.leave(t.ops.conv2d_input_gradient(t.constant(dy), t.constant(weight, "conv"), **values)), input_gradient, ""
-    values = _transposed(attributes, pixels, kernel, size)
-    packed = lambda: t.constant(weight, "conv_transpose")  # noqa: E731 - made where the plan runs
-    return lambda: t.runtime.leave(t.ops.conv_transpose2d(t.constant(dy), packed(), None, **values)), input_gradient, ""
+        return (
+            lambda: t.runtime.leave(t.ops.conv2d_input_gradient(t.constant(dy), t.constant(weight, "conv"), **values)),
+            input_gradient,
+            "",
+        )
+    values, kind = _transposed(attributes, pixels, kernel, size), "conv_transpose"
+    return lambda: t.runtime.leave(t.ops.conv_transpose2d(t.constant(dy), t.constant(weight, kind), None, **values)), input_gradient, ""
 
 
 def _transposed(attributes: dict[str, Any], pixels: Iterable[int], kernel: Iterable[int], size: Iterable[int]) -> dict[str, Any]:

@@ -1,0 +1,136 @@
+"""Compare what backends compute on a GPU with what NumPy computes on the CPU, bit for bit: ``python tests/on_gpu.py``.
+
+Prints a table (hardware, versions, date, verdicts, time ratios), writes it with ``--markdown FILE``, and exits with 1 if a byte differs and
+with 2 if no backend has the device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import unicnn as un
+from unicnn import plugins
+from unicnn.conformance import kit
+from unicnn.conformance.cases import CASES
+from unicnn.conformance.graphs import sample
+from unicnn.fingerprint import digest
+from unicnn.program import Program
+
+NETWORKS = {"lenet": 64, "inception-block": 4, "resnet18": 4}
+REFERENCE = "numpy"
+
+
+def network(name: str, batch: int, backend: str, device: str) -> tuple[str, Program, Any]:
+    """Return the digest of all that a network of the zoo computes, its program and the batch."""
+    model = un.zoo.get(name)
+    x = np.random.default_rng(0).random((batch, *model.input_shape), np.float32)
+    program = un.lower(model, backend, device, "identical")
+    arrays = [program(x)]
+    if len(model.outputs) == 1 and arrays[0].ndim == 2:
+        loss, gradients = program.gradients(x, np.arange(batch) % 10)
+        arrays += [np.float32(loss), *gradients.values()]
+    return digest(map(np.asarray, arrays)), program, x
+
+
+def graph(seed: int, backend: str, device: str) -> str:
+    """Return the digest of all that a random network computes."""
+    drawn = sample(seed)
+    mode = "training" if drawn.training else "inference"
+    program = un.lower(drawn.model, backend, device, "identical", weights=drawn.weights)
+    output = program(drawn.inputs, mode=mode)
+    moved = program.weights()
+    program.load(drawn.weights)
+    loss, gradients = program.gradients(drawn.inputs, drawn.labels, mode=mode)
+    return digest([output, np.asarray(np.float32(loss)), *gradients.values(), *moved.values()])
+
+
+def verdicts(backend: str, device: str, graphs: int) -> Iterator[tuple[str, str, str]]:
+    """Yield what was compared, the verdict, and the time of identical over native."""
+    for name, batch in NETWORKS.items():
+        found, program, x = network(name, batch, backend, device)
+        wanted, *_ = network(name, batch, REFERENCE, "cpu")
+        yield f"{name}, batch {batch}", "same" if found == wanted else "DIFFERS", ratio(program, x, backend, device)
+    wrong = [seed for seed in range(graphs) if graph(seed, backend, device) != graph(seed, REFERENCE, "cpu")]
+    yield f"{graphs} random networks, forward and backward", "same" if not wrong else f"DIFFERS for {wrong}", ""
+    failed = [case.path for case in CASES if not _passes(case, backend, device)]
+    yield f"{len(CASES)} cases of the kit, within their bounds", "all" if not failed else f"not {failed}", ""
+
+
+def _passes(case: Any, backend: str, device: str) -> bool:
+    try:
+        kit.run(case, backend, device, numerics="identical")
+    except kit.Mismatch as mismatch:
+        print(mismatch, file=sys.stderr)
+        return False
+    return True
+
+
+def ratio(program: Program, x: Any, backend: str, device: str) -> str:
+    """Return how much longer identical numerics take than native ones, tensors in and out, in turn."""
+    native = un.lower(program.model, backend, device)
+    tensor = program.runtime.tensor(x)
+
+    def seconds(one: Program) -> float:
+        start = time.perf_counter()
+        one(tensor)
+        one.runtime.synchronize()
+        return time.perf_counter() - start
+
+    times = [(seconds(program), seconds(native)) for _ in range(9)][2:]
+    ours, theirs = (statistics.median(side) for side in zip(*times, strict=True))
+    return f"{ours / theirs:.2f}"
+
+
+def hardware() -> str:
+    """Return what the driver calls the GPU, and the processor."""
+    return " on ".join(
+        (_said("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") or "no GPU", platform.processor() or platform.machine())
+    )
+
+
+def _said(*command: str) -> str:
+    run: Callable[..., Any] = subprocess.run
+    try:
+        return run(command, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
+    except OSError:
+        return ""
+
+
+def main() -> int:
+    """Run the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--backends", default=",".join(plugins.usable()))
+    parser.add_argument("--graphs", type=int, default=320)
+    parser.add_argument("--markdown", type=Path)
+    options = parser.parse_args()
+    infos = {name: plugins.descriptor(name).info for name in options.backends.split(",")}
+    able = {name: info for name, info in infos.items() if info is not None and options.device in info.devices()}
+    if not able:
+        print(f"No backend can use the device {options.device!r} here: nothing was compared.", file=sys.stderr)
+        return 2
+    lines = ["| backend | what | bytes, against NumPy on the CPU | identical / native |", "| --- | --- | --- | --- |"]
+    for name, info in able.items():
+        for what, verdict, took in verdicts(name, options.device, options.graphs):
+            lines.append(f"| {info.title} {info.version()} | {what} | {verdict} | {took} |")
+            print(lines[-1], flush=True)
+    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+    text = "\n".join(["# On a GPU", "", f"{hardware()}, device {options.device}, {date}.", "", *lines, ""])
+    if options.markdown:
+        options.markdown.write_text(text, encoding="utf-8")
+    return 1 if any("DIFFERS" in line or "| not [" in line for line in lines) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
