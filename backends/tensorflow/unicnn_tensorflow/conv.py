@@ -13,6 +13,7 @@ from itertools import product
 import tensorflow as tf
 
 from unicnn.ops.fields import NO_PADDING, Pair, Sides
+from unicnn_tensorflow import bands
 from unicnn_tensorflow.layout import Tensor, engine_padding, pulled_back
 
 Contraction = Callable[[Tensor, Tensor], Tensor]
@@ -51,6 +52,9 @@ def _by_groups(single: Callable[..., Tensor], groups: int) -> Callable[..., Tens
 
 def _correlate(x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:
     if dilation == (1, 1):
+        columns = bands.columns_at_once(x, weight)
+        if columns > 1:
+            return bands.correlate(x, weight, stride=stride, padding=padding, columns=columns)
         return tf.nn.conv2d(x, weight, stride, engine_padding(padding))
     return _by_phases(partial(tf.nn.conv2d, strides=1, padding="VALID"), x, weight, stride, padding, dilation)
 
