@@ -12,6 +12,7 @@ import numpy as np
 
 from unicnn_mxnet.affine import Rows, affine, parts
 from unicnn_mxnet.compat import mx
+from unicnn_mxnet.exactly import exactly, operand
 from unicnn_mxnet.looks import any_tiny, given, lent, magnitude, reduced
 
 Tensor = mx.nd.NDArray
@@ -22,7 +23,7 @@ _LOWEST = -1022
 
 
 def widen(x: Tensor) -> Tensor:
-    return x.astype("float64")
+    return exactly(x.astype("float64"))
 
 
 def narrow(x: Tensor, *, gain: Tensor | None = None, offset: Tensor | None = None, least: Tensor | None = None) -> Tensor:
@@ -44,7 +45,8 @@ def _scaled(x: Tensor, gain: Tensor | None, offset: Tensor | None) -> Tensor:
 
 
 def _flushed(x: Tensor) -> Tensor:
-    return mx.nd.where(mx.nd.abs(x) < _SMALLEST_NORMAL, mx.nd.zeros_like(x), x)
+    small = mx.nd.broadcast_lesser(mx.nd.abs(x), operand(_SMALLEST_NORMAL, x))
+    return mx.nd.where(small, mx.nd.zeros_like(x), x)
 
 
 def _narrow(rows: Rows, y: Tensor, flush: bool) -> None:
@@ -63,13 +65,13 @@ def _narrow(rows: Rows, y: Tensor, flush: bool) -> None:
 def snap(x: Tensor, c: Tensor) -> Tensor:
     rows = Rows(x, c)
     if not rows.worthwhile:
-        return mx.nd.broadcast_sub(mx.nd.broadcast_add(x.astype("float64"), c), c)
+        return exactly(mx.nd.broadcast_sub(mx.nd.broadcast_add(x.astype("float64"), c), c))
     y = mx.nd.empty(x.shape, x.context, "float64")
     for source, target, (step,) in rows.pieces(y):
         wide = source if source.dtype == np.float64 else mx.nd.cast(source, dtype="float64", out=target)
         down = -step
         affine(wide, target, less=down, shift=down)
-    return y
+    return exactly(y)
 
 
 def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -81,11 +83,10 @@ def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
     for part in parts(result):
         target = result[part]
         if held is None:  # no later part is larger
-            held = mx.nd.full(
-                target.shape, next((value for value in operands if not isinstance(value, Tensor)), 0.0), like.context, like.dtype
-            )
+            number = next((value for value in operands if not isinstance(value, Tensor)), 0.0)
+            held = mx.nd.broadcast_to(operand(number, like).reshape((1,) * len(whole)), target.shape)
         mx.nd.where(*(value[part] if isinstance(value, Tensor) else held[: len(target)] for value in operands), out=target)
-    return result
+    return exactly(result)
 
 
 def _whole(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -93,27 +94,27 @@ def _whole(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def minimum(x: Tensor, y: Tensor | float) -> Tensor:
-    return mx.nd.minimum(x, y)
+    return exactly(mx.nd.broadcast_minimum(x, operand(y, x)))
 
 
 def maximum(x: Tensor, y: Tensor | float) -> Tensor:
-    return mx.nd.maximum(x, y)
+    return exactly(mx.nd.broadcast_maximum(x, operand(y, x)))
 
 
 def absolute(x: Tensor) -> Tensor:
-    return mx.nd.abs(x)
+    return exactly(mx.nd.abs(x))
 
 
 def rint(x: Tensor) -> Tensor:
-    return (x + _ROUNDING) - _ROUNDING  # MXNet's own rint takes a half down, not to even
+    return (exactly(x) + _ROUNDING) - _ROUNDING  # MXNet's own rint takes a half down, not to even
 
 
 def sqrt(x: Tensor) -> Tensor:
-    return mx.nd.sqrt(x)
+    return exactly(mx.nd.sqrt(x))
 
 
 def power(k: Tensor) -> Tensor:
-    return mx.nd.take(_powers(k.context), k - _LOWEST)
+    return exactly(mx.nd.take(_powers(k.context), exactly(k) - _LOWEST))
 
 
 @lru_cache(maxsize=4)
@@ -123,19 +124,19 @@ def _powers(context: mx.Context) -> Tensor:
 
 def exponent(x: Tensor) -> Tensor:
     # No operator reads the exponent, and a search by comparisons takes longer than the way to NumPy and back.
-    return given(np.frexp(lent(x))[1].astype(x.dtype), x.context)
+    return exactly(given(np.frexp(lent(x))[1].astype(x.dtype), x.context))
 
 
 def sum(x: Tensor, axes: Sequence[int], keepdims: bool = False) -> Tensor:
-    return reduced(np.sum, x, axes, keepdims)
+    return exactly(reduced(np.sum, x, axes, keepdims))
 
 
 def amax(x: Tensor, axes: Sequence[int]) -> Tensor:
-    return reduced(np.max, x, axes)
+    return exactly(reduced(np.max, x, axes))
 
 
 def largest(x: Tensor, axes: Sequence[int]) -> Tensor:
-    return reduced(magnitude, x, axes)
+    return exactly(reduced(magnitude, x, axes))
 
 
 def shape(x: Tensor) -> tuple[int, ...]:
@@ -143,19 +144,19 @@ def shape(x: Tensor) -> tuple[int, ...]:
 
 
 def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    return x.reshape(shape)
+    return exactly(x.reshape(shape))
 
 
 def transpose(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return mx.nd.transpose(x, axes)
+    return exactly(mx.nd.transpose(x, axes))
 
 
 def part(x: Tensor, key: tuple[slice, ...]) -> Tensor:
-    return x[key]
+    return exactly(x[key])
 
 
 def per_channel(x: Tensor) -> Tensor:
-    return x.reshape((1, -1, 1, 1))
+    return exactly(x.reshape((1, -1, 1, 1)))
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:

@@ -31,7 +31,7 @@ def planned(model: Model, purpose: Purpose) -> tuple[Any, list[Any]]:
     runtime = loaded.runtime("cpu", chosen.dtype)
     values = [runtime.tensor(np.ones((2, *shape), np.float32)) for _, shape in model.inputs]
     packed = [runtime.pack(item.kind, np.ones(item.shape, np.float32)) for item in graph.parameters.values()]
-    return build(graph, loaded, runtime, chosen, purpose).plan, [*values, *packed]
+    return build(graph, chosen.bind(loaded, runtime), chosen.dtype, purpose).plan, [*values, *packed]
 
 
 def compiled(model: Model) -> tuple[Any, list[Any]]:

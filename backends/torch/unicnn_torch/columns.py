@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,31 +20,38 @@ def applies(x: Tensor, groups: int) -> bool:
 def correlate(x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:
     """Return the cross-correlation of `x` (N, I, H, W) with `weight` (O, I, kh, kw)."""
     (top, bottom), (left, right) = padding
-    slab = F.pad(x, (left, right, top, bottom)).transpose(0, 1).contiguous()
-    windows = _windows(slab, weight.shape[2:], stride, dilation)
+    padded = F.pad(x, (left, right, top, bottom)) if any((top, bottom, left, right)) else x.contiguous()
+    windows = _windows(padded, weight.shape[2:], stride, dilation)
     matrix = weight.reshape(len(weight), -1)
-    _, _, _, samples, height, width = windows.shape
+    samples, *_, height, width = windows.shape
     y = x.new_empty(samples, len(weight), height, width)
-    for n, rows in _tiles(samples, height, 8 * matrix.shape[1] * width):
-        columns = windows[:, :, :, n, rows]
-        product = torch.mm(matrix, columns.reshape(matrix.shape[1], -1))
-        y[n, :, rows] = product.view(len(weight), *columns.shape[3:]).transpose(0, 1)
+    images = _TILE_BYTES // (8 * matrix.shape[1] * height * width)
+    (_several if images > 1 else _parts)(windows, matrix, y, max(1, images))
     return y
 
 
-def _windows(slab: Tensor, kernel: tuple[int, ...], stride: Pair, dilation: Pair) -> Tensor:
-    """Return the view (I, kh, kw, N, OH, OW) of all windows of a padded slab (I, N, H, W)."""
-    channel, sample, row, column = slab.stride()
-    size = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(slab.shape[2:], kernel, stride, dilation, strict=True)]
-    shape = (slab.shape[0], *kernel, slab.shape[1], *size)
-    steps = (channel, row * dilation[0], column * dilation[1], sample, row * stride[0], column * stride[1])
-    return slab.as_strided(shape, steps)
+def _windows(x: Tensor, kernel: tuple[int, ...], stride: Pair, dilation: Pair) -> Tensor:
+    """Return the view (N, I, kh, kw, OH, OW) of all windows of `x`."""
+    sample, channel, row, column = x.stride()
+    size = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True)]
+    steps = (sample, channel, row * dilation[0], column * dilation[1], row * stride[0], column * stride[1])
+    return x.as_strided((*x.shape[:2], *kernel, *size), steps)
 
 
-def _tiles(samples: int, height: int, row_bytes: int) -> Iterator[tuple[slice, slice]]:
-    """Yield which samples and rows of the output belong to a tile: several whole images, or a part of one."""
-    images = max(1, _TILE_BYTES // (row_bytes * height))
-    rows = height if row_bytes * height <= 2 * _TILE_BYTES else max(1, _TILE_BYTES // row_bytes)
-    for n in range(0, samples, images):
+def _parts(windows: Tensor, matrix: Tensor, y: Tensor, _: int) -> None:
+    """Fill `y` image by image, some rows at a time, each product where it belongs."""
+    height, width = y.shape[2:]
+    rows = max(1, _TILE_BYTES // (8 * matrix.shape[1] * width))
+    for n in range(len(y)):
+        flat = y[n].view(len(matrix), -1)
         for row in range(0, height, rows):
-            yield slice(n, n + images), slice(row, row + rows)
+            columns = windows[n, :, :, :, row : row + rows].reshape(matrix.shape[1], -1)
+            torch.mm(matrix, columns, out=flat[:, row * width : (row + rows) * width])
+
+
+def _several(windows: Tensor, matrix: Tensor, y: Tensor, images: int) -> None:
+    """Fill `y` with the products of several small images at a time."""
+    for n in range(0, len(y), images):
+        columns = windows[n : n + images].permute(1, 2, 3, 0, 4, 5).reshape(matrix.shape[1], -1)
+        product = torch.mm(matrix, columns)
+        y[n : n + images] = product.view(len(matrix), -1, *y.shape[2:]).transpose(0, 1)

@@ -91,17 +91,12 @@ class Identical(Arithmetic):
 
     @property
     def enter(self) -> Function:
-        return self._enter
+        return partial(_entered, self.table)
 
     @property
     def leave(self) -> Function:
         return self.runtime.leave
 
-    def _enter(self, x: Tensor) -> Tensor:
-        t = self.table
-        values = self.runtime.enter(x)
-        t.watch(t.largest(values, tuple(range(len(t.shape(values))))))
-        return t.narrow(t.widen(values))
 
     def attributes(self, op: Op, attributes: dict[str, Any]) -> dict[str, Any]:
         if "value" in attributes:
@@ -192,6 +187,13 @@ class Backward(Plan):
         return self.table.watched(both)
 
 
+def _entered(t: Table, x: Tensor) -> Tensor:
+    """Return what comes from outside as a canonical value inside: no subnormal, no -0, and an alarm if it is not finite."""
+    values = t.runtime.enter(x)
+    t.watch(t.largest(values, tuple(range(len(t.shape(values))))))
+    return t.narrow(t.widen(values))
+
+
 def _like(t: Table, x: Tensor, value: float) -> Tensor:
     """Return `value` in the shape of `x`."""
     return t.narrow(t.widen(x) * 0.0 + value)
@@ -211,7 +213,7 @@ def _rules(t: Table) -> dict[str, Rule]:
         **{name: partial(_rule_over_rounded, t, over, rule) for name, rule in RULES.items()},
         **{name: partial(_without_table, t, rule) for name, rule in exact.items()},
         "enter": lambda _, dy, y, x: (lambda: t.runtime.leave(dy),),
-        "leave": lambda _, dy, y, x: (lambda: t.narrow(t.widen(t.runtime.enter(dy))),),
+        "leave": lambda _, dy, y, x: (lambda: _entered(t, dy),),
     }
 
 
