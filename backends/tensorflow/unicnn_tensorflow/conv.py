@@ -63,7 +63,9 @@ def _depthwise(x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilat
     channels, out_channels = x.shape[3], weight.shape[3]
     weight = tf.reshape(weight, (*weight.shape[:2], channels, out_channels // channels))
     if stride[0] == stride[1] and dilation == (1, 1):
-        return tf.nn.depthwise_conv2d(x, weight, (1, *stride, 1), engine_padding(padding))
+        # Padded by itself: fused with a bias, oneDNN's kernel for processors with AVX-512 ends the process over explicit padding.
+        padded = x if padding == NO_PADDING else tf.pad(x, ((0, 0), *padding, (0, 0)))
+        return tf.nn.depthwise_conv2d(padded, weight, (1, *stride, 1), "VALID")
     single = partial(tf.nn.depthwise_conv2d, strides=(1, 1, 1, 1), padding="VALID")
     return _by_phases(single, x, weight, stride, padding, dilation)
 
