@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch import Tensor
 from unicnn.ops.fields import Pair, Sides
 
 # The columns of one tile: they stay in the cache between being copied and being multiplied.
-_TILE_BYTES = 1 << 22
+_TILE_BYTES = 1 << 23
 
 
 def applies(x: Tensor, groups: int) -> bool:
@@ -21,19 +23,20 @@ def correlate(x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilati
     """Return the cross-correlation of `x` (N, I, H, W) with `weight` (O, I, kh, kw)."""
     (top, bottom), (left, right) = padding
     padded = F.pad(x, (left, right, top, bottom)) if any((top, bottom, left, right)) else x.contiguous()
-    windows = _windows(padded, weight.shape[2:], stride, dilation)
-    matrix = weight.reshape(len(weight), -1)
-    samples, *_, height, width = windows.shape
-    y = x.new_empty(samples, len(weight), height, width)
-    images = _TILE_BYTES // (8 * matrix.shape[1] * height * width)
+    kernel, matrix = weight.shape[2:], weight.reshape(len(weight), -1)
+    size = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(padded.shape[2:], kernel, stride, dilation, strict=True)]
+    y = x.new_empty(len(x), len(weight), *size)
+    images = _TILE_BYTES // (8 * matrix.shape[1] * size[0] * size[1])
+    if images > 1:  # channels outermost in memory, so that runs go from one image to the next
+        padded = padded.transpose(0, 1).contiguous().transpose(0, 1)
+    windows = _windows(padded, kernel, size, stride, dilation)
     (_several if images > 1 else _parts)(windows, matrix, y, max(1, images))
     return y
 
 
-def _windows(x: Tensor, kernel: tuple[int, ...], stride: Pair, dilation: Pair) -> Tensor:
+def _windows(x: Tensor, kernel: Sequence[int], size: Sequence[int], stride: Pair, dilation: Pair) -> Tensor:
     """Return the view (N, I, kh, kw, OH, OW) of all windows of `x`."""
     sample, channel, row, column = x.stride()
-    size = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True)]
     steps = (sample, channel, row * dilation[0], column * dilation[1], row * stride[0], column * stride[1])
     return x.as_strided((*x.shape[:2], *kernel, *size), steps)
 
