@@ -97,7 +97,6 @@ class Identical(Arithmetic):
     def leave(self) -> Function:
         return self.runtime.leave
 
-
     def attributes(self, op: Op, attributes: dict[str, Any]) -> dict[str, Any]:
         if "value" in attributes:
             attributes["value"] = float(host.narrow(np.asarray(attributes["value"], np.float64)))

@@ -47,13 +47,15 @@ def linear(t: Any, x: Tensor, weight: Tensor, bias: Tensor, grid: Tensor, offset
     """Return the product with the matrix plus bias, likewise."""
     t.watch(t.largest(x, (1,)))
     h = norm_over(t, x, (1,))
-    return t.narrow(t.ops.linear(one_slice(t, x, h), grid, None), offset=offset, least=_least(t, h, reach))
+    least = _least(t, h, reach)  # before the product, for which a backend that computes later would have to wait
+    return t.narrow(t.ops.linear(one_slice(t, x, h), grid, None), offset=offset, least=least)
 
 
 def _images(t: Any, op: str, x: Tensor, grid: Tensor, offset: Tensor, reach: Tensor, *, kernel_size: Pair, **attributes: Any) -> Tensor:
     h = _window_exponent(t, op, x, kernel_size, attributes)
+    least = _least(t, h, reach)
     y = _contract(t, op, one_slice(t, x, h), grid, attributes)
-    return t.narrow(y, offset=t.per_channel(offset), least=_least(t, h, reach))
+    return t.narrow(y, offset=t.per_channel(offset), least=least)
 
 
 def _contract(t: Any, op: str, x: Tensor, weight: Tensor, attributes: Mapping[str, Any]) -> Tensor:
