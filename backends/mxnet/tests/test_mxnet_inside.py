@@ -173,3 +173,40 @@ def test_transposed_convolution_is_the_same_with_and_without_onednn(stride: obje
         found.append({"y": y, **program.gradients(x, (y > 0).astype(np.float32), SquaredError(0.5, "sum"))[1]})
     for name, value in found[1].items():
         assert (found[0][name] == value).all(), name
+
+
+NUMBERS = [*(2.0**k for k in range(-140, 140, 3)), *(1 / n for n in range(3, 60)), *np.random.default_rng(0).standard_normal(80).tolist()]
+
+
+def test_numbers_beside_exact_arrays_are_taken_as_they_are() -> None:
+    from unicnn_mxnet.compat import mx
+    from unicnn_mxnet.exactly import Exact, exactly
+
+    ones = exactly(mx.nd.ones((3, 2), dtype="float64"))
+    for number in NUMBERS:
+        for found, wanted in (
+            (ones * number, number), (number * ones, number), (ones + number, 1 + number), (ones - number, 1 - number),
+            (number - ones, number - 1), (number / ones, number), (ones / number, 1 / number),
+        ):  # fmt: skip
+            assert isinstance(found, Exact)
+            assert (found.asnumpy() == wanted).all(), number
+        assert (ones * number >= number).asnumpy().all()
+        assert not (ones * number < number).asnumpy().any()
+
+
+def test_mxnet_itself_misreads_numbers() -> None:
+    """If this fails, MXNet reads numbers rightly, and `exactly` is no longer needed."""
+    from unicnn_mxnet.compat import mx
+
+    ones = mx.nd.ones((1,), dtype="float64")
+    assert any((ones * number).asscalar() != number for number in NUMBERS)
+
+
+def test_the_largest_magnitude_of_what_onednn_reordered_is_right() -> None:
+    from unicnn_mxnet import exact
+    from unicnn_mxnet.compat import mx
+
+    x = mx.nd.array(np.random.default_rng(0).standard_normal((2, 16, 9, 9)), dtype="float32")
+    weight = mx.nd.array(np.random.default_rng(1).standard_normal((32, 16, 3, 3)), dtype="float32")
+    y = mx.nd.Convolution(x, weight, no_bias=True, num_filter=32, kernel=(3, 3))  # its result lies in blocks of channels
+    assert (exact.largest(y, (1, 2, 3)).asnumpy().ravel() == np.abs(y.asnumpy()).max((1, 2, 3))).all()

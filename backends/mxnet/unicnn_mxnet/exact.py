@@ -13,7 +13,7 @@ import numpy as np
 from unicnn_mxnet.affine import Rows, affine, parts
 from unicnn_mxnet.compat import mx
 from unicnn_mxnet.exactly import exactly, operand
-from unicnn_mxnet.looks import any_tiny, given, lent, magnitude, reduced
+from unicnn_mxnet.looks import any_tiny, given, lent, magnitude, reduced, squared
 
 Tensor = mx.nd.NDArray
 
@@ -72,6 +72,11 @@ def snap(x: Tensor, c: Tensor) -> Tensor:
         down = -step
         affine(wide, target, less=down, shift=down)
     return exactly(y)
+
+
+def square_sum(x: Tensor, c: Tensor, axes: Sequence[int]) -> Tensor:
+    values = snap(x, c)
+    return exactly(reduced(squared, values, axes)) if axes else values * values
 
 
 def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:

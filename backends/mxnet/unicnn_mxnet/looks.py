@@ -64,6 +64,11 @@ def magnitude(values: Array, axis: int | tuple[int, ...]) -> Array:
     return np.maximum(values.max(axis), -values.min(axis))
 
 
+def squared(values: Array, axis: int | tuple[int, ...]) -> Array:
+    """Return the sum of squares along axes."""
+    return np.square(values).sum(axis)
+
+
 def any_tiny(x: Tensor) -> bool:
     """Tell whether a float32 array holds a magnitude of at most 2^-126 other than 0, or a -0."""
     bits = lent(x).reshape(-1)

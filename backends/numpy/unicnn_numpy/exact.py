@@ -56,6 +56,18 @@ def snap(x: Array, c: Array) -> Array:
     return y
 
 
+def square_sum(x: Array, c: Array, axes: Sequence[int]) -> Array:
+    xp = array_module(x)
+    y = xp.zeros(tuple(1 if axis in axes else n for axis, n in enumerate(x.shape)), "float64")
+    for piece in _pieces(x):
+        part = snap(x[piece], _matching(c, piece, x.ndim))
+        part *= part
+        along = len(piece) - 1
+        place = piece if piece is _WHOLE or along not in axes else ()
+        y[place] += part.sum(axis=tuple(axes), keepdims=True)
+    return y
+
+
 def where(condition: Array, x: Array | float, y: Array | float) -> Array:
     dtype = x.dtype if hasattr(x, "dtype") else y.dtype  # type: ignore[union-attr]
     xp = array_module(condition)

@@ -38,6 +38,10 @@ def snap(x: Tensor, c: Tensor) -> Tensor:
     return (tf.cast(x, tf.float64) + c) - c
 
 
+def square_sum(x: Tensor, c: Tensor, axes: Sequence[int]) -> Tensor:
+    return tf.reduce_sum(tf.square(snap(x, c)), _inside(x, axes), keepdims=True)
+
+
 def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
     return tf.where(condition, x, y)
 

@@ -42,6 +42,16 @@ def snap(x: Tensor, c: Tensor) -> Tensor:
     return x.to(torch.float64, copy=True).add_(c).sub_(c)
 
 
+def square_sum(x: Tensor, c: Tensor, axes: Sequence[int]) -> Tensor:
+    y = x.new_zeros([1 if axis in axes else n for axis, n in enumerate(x.shape)], dtype=torch.float64)
+    for piece in _pieces(x):
+        part = snap(x[piece], _matching(c, piece, x.dim()))
+        target = y[tuple(slice(None) if axis in axes else key for axis, key in enumerate(piece))]
+        part.mul_(part)
+        target += part.sum(tuple(axes), keepdim=True) if axes else part
+    return y
+
+
 def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
     return torch.where(condition, x, y)
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from unicnn.numerics.identical import host
-from unicnn.numerics.identical.grids import ONE, TWO_SLICES, exact_sum, norm_exponent, norm_over, one_slice, squares, two_slices
+from unicnn.numerics.identical.grids import ONE, TWO_SLICES, exact_sum, norm_exponent, norm_over, one_slice, square_sums, two_slices
 from unicnn.ops.fields import Pair
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -74,10 +74,10 @@ def _window_exponent(t: Any, op: str, x: Tensor, kernel_size: Pair, attributes: 
     largest = _by_group(t, x, groups)
     t.watch(largest)
     e = t.exponent(t.widen(largest))
-    square = squares(t, x, _by_channel(t, e, inner if groups > 1 else 1))
+    square = square_sums(t, x, _by_channel(t, e, inner if groups > 1 else 1), (1,) if groups == 1 else ())
     shape = (groups, inner, *kernel_size) if op == "conv2d" else (channels, 1, *kernel_size)
     if groups == 1:
-        square, shape = t.sum(square, (1,), keepdims=True), (1, 1, *kernel_size)
+        shape = (1, 1, *kernel_size)
     total = t.amax(_contract(t, op, square, t.constant(np.ones(shape), KINDS[op]), attributes), (2, 3))
     h = norm_exponent(t, total, e, inner * math.prod(kernel_size))
     return _by_channel(t, h, inner if groups > 1 else 1)

@@ -26,15 +26,19 @@ TWO_SLICES = (20, 32)
 """The room of an operand cut into two slices, and of the other operand."""
 
 
-def squares(t: Any, x: Tensor, e: Tensor) -> Tensor:
-    """Return x^2, x being rounded coarsely; e is the exponent of the largest magnitude."""
-    q = snap_to(t, x, e - float(COARSE))
-    return q * q
+def square_sums(t: Any, x: Tensor, e: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Return the sums of x^2 over `axes`, which stay with size 1, x being rounded coarsely; e is the exponent of the largest magnitude."""
+    return t.square_sum(x, _magic(t, e - float(COARSE)), axes)
 
 
 def snap_to(t: Any, x: Tensor, step: Tensor) -> Tensor:
     """Return `x` as float64, rounded to a multiple of 2^step; |x| must be below 2^(step + 51)."""
-    return t.snap(x, t.power(step + 52.0) * 1.5)
+    return t.snap(x, _magic(t, step))
+
+
+def _magic(t: Any, step: Tensor) -> Tensor:
+    """Return the number that, added and taken away again, rounds to multiples of 2^step."""
+    return t.power(step + 52.0) * 1.5
 
 
 def norm_exponent(t: Any, total: Tensor, e: Tensor, terms: int) -> Tensor:
@@ -53,7 +57,7 @@ def norm_exponent(t: Any, total: Tensor, e: Tensor, terms: int) -> Tensor:
 def norm_over(t: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Return the exponent h of the norm of `x` over `axes`, which stay with size 1."""
     e = t.exponent(t.widen(t.largest(x, axes)))
-    return norm_exponent(t, t.sum(squares(t, x, e), axes, keepdims=True), e, math.prod(t.shape(x)[axis] for axis in axes))
+    return norm_exponent(t, square_sums(t, x, e, axes), e, math.prod(t.shape(x)[axis] for axis in axes))
 
 
 def one_slice(t: Any, x: Tensor, h: Tensor, room: int = ONE) -> Tensor:
@@ -64,12 +68,13 @@ def one_slice(t: Any, x: Tensor, h: Tensor, room: int = ONE) -> Tensor:
 def two_slices(t: Any, x: Tensor, h: Tensor, terms: int) -> tuple[Tensor, Tensor]:
     """Return a coarse and a fine part of `x`, each with a norm over `terms` values of at most 2^20.5 of its own steps.
 
-    What the coarse rounding leaves is at most half a coarse step everywhere, so its norm is at most sqrt(terms)/2 of them.
+    What the coarse rounding leaves is at most half a coarse step everywhere, so its norm is at most sqrt(terms)/2 of them. It is the
+    difference of two roundings, which is exact.
     """
     room = TWO_SLICES[0]
     high = snap_to(t, x, h - float(room))
     finer = room + 1 - math.ceil(math.log2(terms) / 2)
-    return high, snap_to(t, t.widen(x) - high, h - float(room + finer))
+    return high, snap_to(t, x, h - float(room + finer)) - high
 
 
 def exact_sum(t: Any, x: Tensor, axes: tuple[int, ...], keepdims: bool = False) -> Tensor:

@@ -32,6 +32,11 @@ def snap(x: Array, c: Array) -> Array:
     return (np.asarray(x, np.float64) + c) - c  # type: ignore[no-any-return]
 
 
+def square_sum(x: Array, c: Array, axes: Sequence[int]) -> Array:
+    """Return the sums over `axes`, which stay with size 1, of the squares of snap(x, c)."""
+    return sum(snap(x, c) ** 2, axes, keepdims=True)
+
+
 def where(condition: Array, x: Array | float, y: Array | float) -> Array:
     """Return x where the condition holds and y elsewhere."""
     return np.where(condition, x, y)

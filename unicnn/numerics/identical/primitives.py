@@ -34,6 +34,10 @@ class Primitives(Protocol):
         """Return (x + c) - c in float64, each rounded once: with c = 1.5 * 2^52 * step, x rounded to a multiple of the step."""
 
     @staticmethod
+    def square_sum(x: Tensor, c: Tensor, axes: Sequence[int]) -> Tensor:
+        """Return the sums over `axes`, which stay with size 1, of the squares of snap(x, c), in any order: they are exact."""
+
+    @staticmethod
     def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
         """Return x where the condition, a comparison's result, holds and y elsewhere; one of them may be a number."""
 
