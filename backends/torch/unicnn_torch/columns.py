@@ -12,6 +12,8 @@ from unicnn.ops.fields import Pair, Sides
 
 # The columns of one tile: they stay in the cache between being copied and being multiplied.
 _TILE_BYTES = 1 << 23
+# From here on the products of single taps are large enough to do without columns.
+_MANY_CHANNELS = 32
 
 
 def applies(x: Tensor, groups: int) -> bool:
@@ -27,11 +29,29 @@ def correlate(x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilati
     size = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(padded.shape[2:], kernel, stride, dilation, strict=True)]
     y = x.new_empty(len(x), len(weight), *size)
     images = _TILE_BYTES // (8 * matrix.shape[1] * size[0] * size[1])
+    if images <= 1 and stride == (1, 1) and x.shape[1] >= _MANY_CHANNELS:
+        return _by_taps(padded, weight, size, dilation)
     if images > 1:  # channels outermost in memory, so that runs go from one image to the next
         padded = padded.transpose(0, 1).contiguous().transpose(0, 1)
     windows = _windows(padded, kernel, size, stride, dilation)
     (_several if images > 1 else _parts)(windows, matrix, y, max(1, images))
     return y
+
+
+def _by_taps(x: Tensor, weight: Tensor, size: Sequence[int], dilation: Pair) -> Tensor:
+    """Add up one product for each tap of the kernel: with a stride of 1 its columns are a part of the padded image as it lies.
+
+    Rows are as long as those of the image; what windows beyond the edge give is cut off.
+    """
+    y = x.new_empty(len(x), len(weight), size[0], x.shape[3])
+    run = (size[0] - 1) * x.shape[3] + size[1]
+    kernels = weight.permute(2, 3, 0, 1).contiguous()
+    for image, result in zip(x.flatten(2), y.flatten(2)[:, :, :run], strict=True):
+        for place, kernel in enumerate(kernels.flatten(0, 1)):
+            row, column = divmod(place, weight.shape[3])
+            start = row * dilation[0] * x.shape[3] + column * dilation[1]
+            torch.addmm(result, kernel, image[:, start : start + run], beta=int(place > 0), out=result)
+    return y[:, :, :, : size[1]]
 
 
 def _windows(x: Tensor, kernel: Sequence[int], size: Sequence[int], stride: Pair, dilation: Pair) -> Tensor:
