@@ -20,6 +20,8 @@ X, LABELS = rng.standard_normal((3, 2, 9, 9)).astype(np.float32), np.array([0, 4
 
 
 def test_all_backends_agree_on_the_bytes() -> None:
+    if len(plugins.usable()) < 2:
+        pytest.skip("one backend has nobody to agree with")
     result = un.compare(NETWORK, X, LABELS, numerics="identical")
     assert result.verdict == "agree"
     assert "and has the same bytes" in result.conclusion
