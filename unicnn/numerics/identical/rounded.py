@@ -2,7 +2,7 @@
 
 With them the formulas of the core, its derivatives above all, give the same bits everywhere: a product of two float32 values
 is exact in float64, a sum is rounded to float64 and then to float32, which is as good as at once (53 >= 2*24 + 2 bits), and a quotient
-that is off by two units of float64 still rounds to the right float32. Between two operations there is always a rounding,
+that is off by two units of float64 still rounds to the right 24 bits. Between two operations there is always a rounding,
 so that no compiler can fuse them.
 """
 
@@ -71,10 +71,11 @@ class Rounded:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Operand) -> Rounded:
-        return self.of(self.wide() / _wide(other if isinstance(other, Rounded) else float(np.float32(other))))
+        divisor = other.wide() if isinstance(other, Rounded) else float(np.float32(other))
+        return self.of(elementary.quotient(self.t, self.wide(), divisor))
 
     def __rtruediv__(self, other: float) -> Rounded:
-        return self.of(float(np.float32(other)) / self.wide())
+        return self.of(elementary.quotient(self.t, float(np.float32(other)), self.wide()))
 
     def __gt__(self, other: float) -> Condition:
         return Condition(self.t, self.raw > other)
