@@ -34,7 +34,10 @@ def correlate(x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilati
     if images > 1:  # channels outermost in memory, so that runs go from one image to the next
         padded = padded.transpose(0, 1).contiguous().transpose(0, 1)
     windows = _windows(padded, kernel, size, stride, dilation)
-    (_several if images > 1 else _parts)(windows, matrix, y, max(1, images))
+    if images > 1:
+        _several(windows, matrix, y, images)
+    else:
+        _parts(windows, matrix, y)
     return y
 
 
@@ -61,7 +64,7 @@ def _windows(x: Tensor, kernel: Sequence[int], size: Sequence[int], stride: Pair
     return x.as_strided((*x.shape[:2], *kernel, *size), steps)
 
 
-def _parts(windows: Tensor, matrix: Tensor, y: Tensor, _: int) -> None:
+def _parts(windows: Tensor, matrix: Tensor, y: Tensor) -> None:
     """Fill `y` image by image, some rows at a time, each product where it belongs."""
     height, width = y.shape[2:]
     rows = max(1, _TILE_BYTES // (8 * matrix.shape[1] * width))

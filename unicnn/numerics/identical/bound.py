@@ -58,8 +58,8 @@ class Table:
         return self.runtime.pack(kind, array) if kind else self.runtime.enter(self.runtime.tensor(array))
 
     def watch(self, x: Tensor) -> None:
-        """Remember magnitudes that must not exceed the largest float32."""
-        self._local.seen.append(self.reshape(self.amax(self.widen(x), tuple(range(len(self.shape(x))))), (1,)))
+        """Remember the largest magnitude, which must not exceed the largest float32."""
+        self._local.seen.append(self.reshape(self.widen(self.largest(x, tuple(range(len(self.shape(x)))))), (1,)))
 
     def watched(self, run: Callable[[], Sequence[Tensor]]) -> tuple[Tensor, ...]:
         """Return what `run` returns and, behind it, the largest of all that was watched meanwhile, of shape (1,)."""
@@ -180,7 +180,7 @@ class Backward(Plan):
         def both() -> list[Tensor]:
             results, gradients = self.step(arguments[: self.taken], cotangents)
             for gradient in gradients:
-                t.watch(t.largest(gradient, tuple(range(len(t.shape(gradient))))))
+                t.watch(gradient)
             return [*results, *gradients]
 
         return self.table.watched(both)
@@ -189,7 +189,7 @@ class Backward(Plan):
 def _entered(t: Table, x: Tensor) -> Tensor:
     """Return what comes from outside as a canonical value inside: no subnormal, no -0, and an alarm if it is not finite."""
     values = t.runtime.enter(x)
-    t.watch(t.largest(values, tuple(range(len(t.shape(values))))))
+    t.watch(values)
     return t.narrow(t.widen(values))
 
 

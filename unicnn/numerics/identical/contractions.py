@@ -13,7 +13,17 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from unicnn.numerics.identical import host
-from unicnn.numerics.identical.grids import ONE, TWO_SLICES, exact_sum, norm_exponent, norm_over, one_slice, square_sums, two_slices
+from unicnn.numerics.identical.grids import (
+    ONE,
+    TWO_SLICES,
+    exact_sum,
+    norm_exponent,
+    norm_over,
+    norm_within,
+    one_slice,
+    square_sums,
+    two_slices,
+)
 from unicnn.ops.fields import Pair
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -45,10 +55,16 @@ def conv_transpose2d(
 
 def linear(t: Any, x: Tensor, weight: Tensor, bias: Tensor, grid: Tensor, offset: Tensor, reach: Tensor, *_: Any) -> Tensor:
     """Return the product with the matrix plus bias, likewise."""
-    t.watch(t.largest(x, (1,)))
-    h = norm_over(t, x, (1,))
+    h = _sample_exponent(t, x)
     least = _least(t, h, reach)  # before the product, for which a backend that computes later would have to wait
     return t.narrow(t.ops.linear(one_slice(t, x, h), grid, None), offset=offset, least=least)
+
+
+def _sample_exponent(t: Any, x: Tensor) -> Tensor:
+    """Return the exponent h of the norm of each sample, a vector."""
+    largest = t.largest(x, (1,))
+    t.watch(largest)
+    return norm_within(t, x, largest, (1,))
 
 
 def _images(t: Any, op: str, x: Tensor, grid: Tensor, offset: Tensor, reach: Tensor, *, kernel_size: Pair, **attributes: Any) -> Tensor:
@@ -147,8 +163,7 @@ def linear_rule(t: Any, dy: Tensor, y: Tensor, x: Tensor, weight: Tensor, *rest:
     """Return the gradients: products with the matrix and with the input, and a sum."""
 
     def input_gradient() -> Tensor:
-        t.watch(t.largest(dy, (1,)))
-        high, low = two_slices(t, dy, norm_over(t, dy, (1,)), t.shape(dy)[1])
+        high, low = two_slices(t, dy, _sample_exponent(t, dy), t.shape(dy)[1])
         return _watched(t, t.narrow(t.ops.linear(low, rest[-1], None) + t.ops.linear(high, rest[-1], None)))
 
     def weight_gradient() -> Tensor:
@@ -167,7 +182,7 @@ def _adjoint(t: Any, op: str, dy: Tensor, back: Tensor, *, kernel_size: Pair, **
 
 def _watched(t: Any, x: Tensor) -> Tensor:
     """Sound the alarm if a gradient is not finite, which a later layer might hide."""
-    t.watch(t.largest(x, tuple(range(len(t.shape(x))))))
+    t.watch(x)
     return x
 
 

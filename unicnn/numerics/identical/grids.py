@@ -14,6 +14,8 @@ from __future__ import annotations
 import math
 from typing import Any, TypeAlias
 
+from unicnn.errors import InputError
+
 Tensor: TypeAlias = Any
 
 COARSE = 13
@@ -48,7 +50,10 @@ def norm_exponent(t: Any, total: Tensor, e: Tensor, terms: int) -> Tensor:
     the final rounding of x. Each product is exact, so that it does not matter whether a compiler fuses it with the sum.
     """
     if terms > MOST_TERMS:
-        raise OverflowError(f"a sum of {terms} terms is longer than the {MOST_TERMS} for which identical numerics are proven")
+        raise InputError(
+            f"A sum of {terms:,} terms is longer than the {MOST_TERMS:,} for which identical numerics are proven. "
+            'Use a smaller batch or smaller images, or numerics="native".'
+        )
     bound = (total + total * 0.125) + t.power(e * 2.0 - 2.0 * COARSE) * (2.75 * terms)
     # Half of the exponent, rounded down: what is lost by an odd one is the half in h + 1/2.
     return t.rint(t.exponent(bound) * 0.5 - 0.25)
@@ -56,7 +61,12 @@ def norm_exponent(t: Any, total: Tensor, e: Tensor, terms: int) -> Tensor:
 
 def norm_over(t: Any, x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Return the exponent h of the norm of `x` over `axes`, which stay with size 1."""
-    e = t.exponent(t.widen(t.largest(x, axes)))
+    return norm_within(t, x, t.largest(x, axes), axes)
+
+
+def norm_within(t: Any, x: Tensor, largest: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Return what `norm_over` does, given the largest magnitude over `axes`."""
+    e = t.exponent(t.widen(largest))
     return norm_exponent(t, square_sums(t, x, e, axes), e, math.prod(t.shape(x)[axis] for axis in axes))
 
 

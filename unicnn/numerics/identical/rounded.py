@@ -143,7 +143,7 @@ def inverse_deviation(var: Rounded) -> Rounded:
     """Return 1/sqrt(var), infinite where var is 0, and sound the alarm if it is."""
     t = var.t
     found = t.where(var.raw > 0, rsqrt(var).raw, math.inf)
-    t.watch(t.largest(found, tuple(range(len(var.shape)))))
+    t.watch(found)
     return Rounded(t, found)
 
 
