@@ -45,7 +45,7 @@ def backends(json_to: JsonOption = None) -> None:
             }
             for item in found
         ]
-        _write(json_to, json.dumps({"backends": rows, "notes": notes()}, indent=2))
+        write(json_to, json.dumps({"backends": rows, "notes": notes()}, indent=2))
         return
     from rich.markup import escape
 
@@ -79,7 +79,7 @@ def show(model: ModelArgument, json_to: JsonOption = None) -> None:
 
     graph = infer(find_model(model))
     if json_to is not None:
-        _write(json_to, json.dumps(_graph_json(graph), indent=2))
+        write(json_to, json.dumps(_graph_json(graph), indent=2))
         return
     from rich.markup import escape
 
@@ -157,7 +157,7 @@ def compare(
             seed=seed, init=init, weights=loaded, mode=mode, samples=what, progress=progress,
         )  # fmt: skip
     if json_to is not None:
-        _write(json_to, result.to_json())
+        write(json_to, result.to_json())
     if json_to != "-":
         show_comparison(result, console)
     raise typer.Exit(0 if result.verdict == "agree" else 1)
@@ -195,7 +195,7 @@ def fingerprint(
                 taken = "outputs, loss and gradients" if gradients else "outputs"
                 typer.echo(f"{item.sha256}  {item.model}, {taken} of {batch} {what}, {item.title} {item.version}, {device}")
     if json_to is not None:
-        _write(json_to, json.dumps([dataclasses.asdict(item) for item in found], indent=2))
+        write(json_to, json.dumps([dataclasses.asdict(item) for item in found], indent=2))
     raise typer.Exit(0 if len({item.sha256 for item in found}) == 1 else 1)
 
 
@@ -213,7 +213,7 @@ def explain(
 
     found = look_up(op)
     if json_to is not None:
-        _write(json_to, json.dumps(dataclasses.asdict(found), indent=2))
+        write(json_to, json.dumps(dataclasses.asdict(found), indent=2))
         return
     console = _console()
     console.print(f"[bold]{found.call}[/]", highlight=False)
@@ -270,7 +270,8 @@ class _status:  # noqa: N801 - used like a function
             self.shown.stop()
 
 
-def _write(target: str, text: str) -> None:
+def write(target: str, text: str) -> None:
+    """Write text to a file, or to standard output if `target` is "-"; raise InputError if it cannot be written."""
     if target == "-":
         typer.echo(text)
         return
@@ -278,6 +279,15 @@ def _write(target: str, text: str) -> None:
         Path(target).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error.strerror}). Choose another file.") from None
+
+
+def _add_commands() -> None:
+    from unicnn.conformance.command import conformance
+
+    app.command()(conformance)
+
+
+_add_commands()
 
 
 def main() -> None:

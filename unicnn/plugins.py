@@ -96,6 +96,11 @@ def usable() -> tuple[str, ...]:
     return tuple(item.name for item in discover() if item.usable)
 
 
+def info(name: str) -> BackendInfo | None:
+    """Return what the backend called `name` says of itself, usable here or not, or None."""
+    return next((item.info for item in discover() if item.name == name), None)
+
+
 def descriptor(name: str) -> Found:
     """Return the plugin called `name`, or raise UnknownNameError or BackendError with what to do."""
     found = {item.name: item for item in discover()}

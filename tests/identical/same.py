@@ -7,41 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from unicnn.conformance.case import Case
+from unicnn.conformance.case import Setting, draw
 from unicnn.conformance.graphs import Sample
-from unicnn.graph import infer
-from unicnn.ops.loss import Loss
-from unicnn.program import Program, lower
+from unicnn.conformance.target import Target
+from unicnn.program import Program
 
 Array = np.ndarray[Any, Any]
 
 
-def case_results(case: Case, recipe: str, backend: str) -> dict[str, Array]:
-    """Return what a backend computes of a case: the output, every gradient, and running statistics after it."""
-    graph = infer(case.model())
-    inputs = [case.values(recipe, "float32", f"input{place}", (case.batch, *shape)) for place, shape in enumerate(case.shapes)]
-    weights = {name: case.values(recipe, "float32", name, item.shape) for name, item in graph.parameters.items()}
-    weights = {name: np.abs(array) + np.float32(0.5) if name.endswith(".var") else array for name, array in weights.items()}
-    program = lower(case.model(), backend, numerics="identical", weights=weights)
-    if isinstance(case.op, Loss):
-        role, wanted = case.op.target(case.shapes[0])
-        target = case.values(recipe, "float32", "target", (case.batch, *wanted))
-        if role == "labels":
-            target = np.abs(target * 7).astype(np.int64) % case.shapes[0][0]
-        loss, gradients = program.gradients(inputs[0], target, case.op)
-        return {"loss": np.float32(loss), **gradients}
-    mode = "training" if case.training else "inference"
-    output = program(tuple(inputs) if len(inputs) > 1 else inputs[0], mode=mode)
-    moved = {name: array for name, array in program.weights().items() if case.training}
-    program.load(weights)
-    cotangent = case.values(recipe, "float32", "cotangent", output.shape)
-    beside, gradients = program.vjp(tuple(inputs) if len(inputs) > 1 else inputs[0], cotangent, mode=mode)
-    return {
-        "output": output,
-        "output beside gradients": beside,
-        **{f"gradient of {name}": value for name, value in gradients.items()},
-        **moved,
-    }
+def setting_results(setting: Setting, recipe: str, backend: str) -> dict[str, Array]:
+    """Return what a backend computes of a setting: the output, every gradient, and running statistics after it."""
+    target, data = Target(backend), draw(setting, recipe, "float32")
+    return {**target.forward(setting, data, "identical"), **target.backward(setting, data, "identical")}
 
 
 def graph_results(sample: Sample, program: Program) -> dict[str, Array]:

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 import unicnn as un
-from unicnn.conformance.cases import CASES
+from unicnn.conformance.cases import SETTINGS
 from unicnn.numerics.identical import bound, functions, rounded, selftest
 
-from .same import case_results, differing, same
+from .same import differing, same, setting_results
 
-CASE = {case.path: case for case in CASES}
 x = np.random.default_rng(0).standard_normal((4, 16, 9, 9)).astype(np.float32)
 CONVOLUTION = un.Sequential([un.Conv2d(6, 3)], input=(16, 9, 9))
 
@@ -73,15 +72,15 @@ def test_a_matrix_product_in_plain_float32_is_refused(sabotaged: Any, monkeypatc
 
 @pytest.mark.parametrize("op", ["softmax", "elu", "log_softmax", "cross_entropy"])
 def test_the_exponential_function_of_a_library_changes_the_bytes_of(op: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    case = next(case for case in CASES if case.op.lowering() == op)
-    wanted = case_results(case, "normal", "numpy")
+    setting = next(setting for setting in SETTINGS if setting.op.lowering() == op)
+    wanted = setting_results(setting, "normal", "numpy")
 
     def of_numpy(name: str) -> Any:
         return lambda x: rounded.Rounded(x.t, getattr(np, name)(x.raw))
 
     for name in ("exp", "expm1"):
         monkeypatch.setattr(rounded, name, of_numpy(name))
-    assert differing(case_results(case, "normal", "numpy"), wanted) != []
+    assert differing(setting_results(setting, "normal", "numpy"), wanted) != []
 
 
 def fused(narrow: Any, t: Any) -> Any:

@@ -38,10 +38,10 @@ def test_every_backend_has_the_op_in_the_same_file_with_the_same_signature(op: t
 @pytest.mark.parametrize("op", LOWERED, ids=lambda op: op.lowering())
 def test_every_op_has_one_derivative_one_bound_and_cases(op: type) -> None:
     name = op.lowering()  # type: ignore[attr-defined]
-    cases = importlib.import_module(f"unicnn.conformance.cases.{family(op)}").CASES
+    settings = importlib.import_module(f"unicnn.conformance.cases.{family(op)}").SETTINGS
     assert name in RULES
     assert hasattr(bounds.TABLE, name)
-    assert any(type(case.op) is op for case in cases)
+    assert any(type(setting.op) is op for setting in settings)
 
 
 def test_the_vocabulary_fills_the_families() -> None:

@@ -1,27 +1,34 @@
-"""What a conformance case is: an op on inputs of given shapes, and nothing of any framework."""
+"""What a conformance case is: data, and nothing of any framework."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from unicnn import randomness
+from unicnn.conformance.recipes import RECIPES, Stream, Wanted
+from unicnn.graph import Graph, infer
 from unicnn.model import Model
 from unicnn.ops.base import Op, Shape
 from unicnn.ops.loss import Loss
 from unicnn.ops.symbolic import Input
 
 Array: TypeAlias = np.ndarray[Any, Any]
+BITS = {"float32": 24, "float64": 53}
+"""How long a whole number of each dtype may be."""
 
 
 @dataclass(frozen=True)
-class Case:
-    """Be one op on one set of inputs.
+class Setting:
+    """Be one op with its fields on inputs of given shapes: what many cases are about.
 
-    `exact` says that on inputs from the integer lattice the output has one right answer in every order of summation,
-    which the kit proves before it relies on it, and `exact_gradients` the same of the gradients. `batch` is the number of samples, `training` the mode.
+    `exact` says that on whole numbers the output has one right answer in every order of summation, and `exact_gradients` the same of the
+    gradients; both are proven before they are relied on. `batch` is the number of samples, `training` the mode.
     """
 
     name: str
@@ -34,36 +41,103 @@ class Case:
 
     @property
     def path(self) -> str:
-        """Return the case's name with its op: ``conv2d/pad-asymmetric``."""
+        """Return the setting's name with its op: ``conv2d/pad-asymmetric``."""
         return f"{self.op.lowering()}/{self.name}"
+
+    @property
+    def mode(self) -> str:
+        """Return the mode that a program runs in."""
+        return "training" if self.training else "inference"
 
     def model(self) -> Model:
         """Return the network of this one op; for a loss, the network that passes its input on."""
-        inputs = tuple(Input(*shape) for shape in self.shapes)
-        if isinstance(self.op, Loss):
-            return Model.of([("input", self.shapes[0])], [], name=self.path.replace("/", "-"))
-        output = self.op(*inputs, name="op")
-        return Model(inputs if len(inputs) > 1 else inputs[0], output, name=self.path.replace("/", "-"))
+        return _model(self)
 
-    def values(self, recipe: str, dtype: str, what: str, shape: Shape) -> Array:
-        """Return an array for `what` ("input1", "weight", "cotangent", …), drawn by `recipe` and keyed by the case."""
-        return RECIPES[recipe](shape, self.path, what).astype(dtype)
+    def graph(self) -> Graph:
+        """Return that network in normal form."""
+        return infer(self.model())
 
-
-def _lattice(shape: Shape, *key: str) -> Array:
-    """Return whole numbers from -8 to 8, which bfloat16 and TF32 hold exactly too."""
-    return np.floor(randomness.uniform(shape, "lattice", *key) * 17) - 8
+    @property
+    def terms(self) -> int:
+        """Return how many products the longest sum adds up, of the output and of the gradients."""
+        return _terms(self)
 
 
-def _normal(shape: Shape, *key: str) -> Array:
-    """Return standard normal values, rounded to float32 so that both dtypes see the same."""
-    return randomness.normal(shape, "normal", *key).astype(np.float32).astype(np.float64)
+@lru_cache(maxsize=256)
+def _model(setting: Setting) -> Model:
+    inputs = tuple(Input(*shape) for shape in setting.shapes)
+    name = setting.path.replace("/", "-")
+    if isinstance(setting.op, Loss):
+        return Model.of([("input", setting.shapes[0])], [], name=name)
+    return Model(inputs if len(inputs) > 1 else inputs[0], setting.op(*inputs, name="op"), name=name)
 
 
-def _wide(shape: Shape, *key: str) -> Array:
-    """Return values whose magnitudes spread over 2^-10 to 2^10, rounded to float32."""
-    exponents = np.floor(randomness.uniform(shape, "exponents", *key) * 21) - 10
-    return _normal(shape, *key) * np.ldexp(1.0, exponents.astype(np.int64))
+@lru_cache(maxsize=256)
+def _terms(setting: Setting) -> int:
+    (node,) = setting.graph().nodes
+    pixels = max(math.prod(node.shape[1:]), math.prod(setting.shapes[0][1:]))
+    sums = [max(math.prod(item.shape[1:]), item.size // item.shape[1]) for item in node.parameters.values() if len(item.shape) > 1]
+    return max(setting.batch * pixels, *sums, 1) + 1  # and the bias
 
 
-RECIPES = {"lattice": _lattice, "normal": _normal, "wide": _wide}
+@dataclass(frozen=True)
+class Data:
+    """Hold a case's numbers: inputs, weights by full name, and the cotangent of the output or the target of the loss."""
+
+    inputs: tuple[Array, ...]
+    weights: Mapping[str, Array]
+    cotangent: Array
+
+    @property
+    def x(self) -> Any:
+        """Return the inputs as a program takes them."""
+        return self.inputs if len(self.inputs) > 1 else self.inputs[0]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Be one check of one setting: at a level, on inputs drawn by a recipe, in a dtype."""
+
+    setting: Setting
+    level: str
+    recipe: str
+    dtype: str = "float32"
+
+    @property
+    def id(self) -> str:
+        """Return the case's name: ``conv2d/pad-asymmetric/exact-lattice-float32``."""
+        return f"{self.setting.path}/{self.level}-{self.recipe}-{self.dtype}"
+
+    @property
+    def op(self) -> str:
+        """Return the op's name."""
+        return self.setting.op.lowering()
+
+    def data(self) -> Data:
+        """Return the case's numbers, as arrays of its dtype."""
+        return draw(self.setting, self.recipe, self.dtype)
+
+
+@lru_cache(maxsize=16)
+def draw(setting: Setting, recipe: str, dtype: str) -> Data:
+    """Return the numbers that a recipe gives for a setting; `var` parameters are made positive."""
+    stream, graph = Stream(setting.path, recipe), setting.graph()
+    terms = setting.terms if "canary" in recipe else 0
+    channels = all(item.kind != "conv_transpose" for item in graph.parameters.values())
+
+    def make(role: str, shape: Shape) -> Array:
+        values = RECIPES[recipe](stream, Wanted(role, shape, terms, BITS[dtype], channels))
+        values = values.astype(dtype)
+        values.flags.writeable = False
+        return values
+
+    inputs = tuple(make("input", (setting.batch, *shape)) for shape in setting.shapes)
+    weights = {name: make(item.kind, item.shape) for name, item in graph.parameters.items()}
+    weights = {name: np.abs(array) + array.dtype.type(0.5) if name.endswith(".var") else array for name, array in weights.items()}
+    if not isinstance(setting.op, Loss):
+        return Data(inputs, weights, make("cotangent", (setting.batch, *graph.nodes[0].shape)))
+    role, wanted = setting.op.target(setting.shapes[0])
+    target = make("target", (setting.batch, *wanted))
+    if role == "labels":
+        target = randomness.raw(setting.batch, "labels", setting.path, recipe).astype(np.int64) % setting.shapes[0][0]
+    return Data(inputs, weights, target)

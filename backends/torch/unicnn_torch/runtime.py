@@ -35,7 +35,7 @@ class Runtime(Contract):
         return DTYPES.get(tensor.dtype) or str(tensor.dtype)
 
     def pack(self, kind: str, array: np.ndarray[Any, Any]) -> Tensor:
-        return torch.tensor(array, device=self.device)
+        return torch.from_numpy(array.copy()).to(self.device)  # torch.tensor refuses negative strides
 
     def unpack(self, kind: str, tensor: Tensor) -> np.ndarray[Any, Any]:
         return tensor.detach().cpu().numpy().copy()

@@ -1,14 +1,18 @@
-"""All cases, one file for each family of the vocabulary."""
+"""All cases: the settings of each family of the vocabulary, and what is checked of each."""
 
 from unicnn.conformance.cases import activation, conv, linear, loss, merge, norm, pool, shape
+from unicnn.conformance.cases.every import cases
 
-CASES = (
-    *conv.CASES,
-    *pool.CASES,
-    *linear.CASES,
-    *norm.CASES,
-    *activation.CASES,
-    *shape.CASES,
-    *merge.CASES,
-    *loss.CASES,
+SETTINGS = (
+    *conv.SETTINGS,
+    *pool.SETTINGS,
+    *linear.SETTINGS,
+    *norm.SETTINGS,
+    *activation.SETTINGS,
+    *shape.SETTINGS,
+    *merge.SETTINGS,
+    *loss.SETTINGS,
 )
+"""Every setting: one op with its fields on inputs of given shapes."""
+CASES = tuple(cases(SETTINGS))
+"""Every case, those of one setting after each other."""

@@ -1,6 +1,6 @@
 """Cases of activations."""
 
-from unicnn.conformance.case import Case
+from unicnn.conformance.case import Setting
 from unicnn.ops import ELU, GELU, Hardsigmoid, Hardswish, LeakyReLU, LogSoftmax, ReLU, ReLU6, Sigmoid, SiLU, Softmax, Tanh
 
 _OPS = (
@@ -21,14 +21,14 @@ _OPS = (
     ("slope-0.25-offset-0.25", Hardsigmoid(0.25, 0.25), True),
 )
 
-CASES = (
-    *(Case(f"{name}-of-an-image", op, ((3, 5, 7),), exact=exact) for name, op, exact in _OPS),
-    *(Case(f"{name}-of-a-vector", op, ((37,),), exact=exact) for name, op, exact in _OPS),
-    Case("classes", Softmax(), ((10,),)),
-    Case("channels-of-an-image", Softmax(1), ((6, 3, 4),)),
-    Case("last-axis-of-an-image", Softmax(-1), ((3, 4, 5),)),
-    Case("height", Softmax(2), ((3, 4, 5),)),
-    Case("classes", LogSoftmax(), ((10,),)),
-    Case("channels-of-an-image", LogSoftmax(1), ((6, 3, 4),)),
-    Case("last-axis-of-an-image", LogSoftmax(-1), ((3, 4, 5),)),
+SETTINGS = (
+    *(Setting(f"{name}-of-an-image", op, ((3, 5, 7),), exact=exact) for name, op, exact in _OPS),
+    *(Setting(f"{name}-of-a-vector", op, ((37,),), exact=exact) for name, op, exact in _OPS),
+    Setting("classes", Softmax(), ((10,),)),
+    Setting("channels-of-an-image", Softmax(1), ((6, 3, 4),)),
+    Setting("last-axis-of-an-image", Softmax(-1), ((3, 4, 5),)),
+    Setting("height", Softmax(2), ((3, 4, 5),)),
+    Setting("classes", LogSoftmax(), ((10,),)),
+    Setting("channels-of-an-image", LogSoftmax(1), ((6, 3, 4),)),
+    Setting("last-axis-of-an-image", LogSoftmax(-1), ((3, 4, 5),)),
 )

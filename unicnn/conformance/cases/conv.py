@@ -1,18 +1,18 @@
 """Cases of convolution."""
 
-from unicnn.conformance.case import Case
+from unicnn.conformance.case import Setting
 from unicnn.ops import Conv2d, ConvTranspose2d
 
 
-def _conv(name: str, shape: tuple[int, int, int], *args: object, **fields: object) -> Case:
-    return Case(name, Conv2d(*args, **fields), (shape,), exact=True)  # type: ignore[arg-type]
+def _conv(name: str, shape: tuple[int, int, int], *args: object, **fields: object) -> Setting:
+    return Setting(name, Conv2d(*args, **fields), (shape,), exact=True)  # type: ignore[arg-type]
 
 
-def _transposed(name: str, shape: tuple[int, int, int], *args: object, **fields: object) -> Case:
-    return Case(name, ConvTranspose2d(*args, **fields), (shape,), exact=True)  # type: ignore[arg-type]
+def _transposed(name: str, shape: tuple[int, int, int], *args: object, **fields: object) -> Setting:
+    return Setting(name, ConvTranspose2d(*args, **fields), (shape,), exact=True)  # type: ignore[arg-type]
 
 
-CASES = (
+SETTINGS = (
     _conv("plain", (3, 8, 9), 4, 3),
     _conv("one-channel", (1, 7, 7), 2, 3),
     _conv("no-bias", (3, 8, 9), 4, 3, bias=False),

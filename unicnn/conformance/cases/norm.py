@@ -1,6 +1,6 @@
 """Cases of normalisation and dropout."""
 
-from unicnn.conformance.case import Case
+from unicnn.conformance.case import Setting
 from unicnn.ops import BatchNorm2d, Dropout, LayerNorm
 
 _BATCH_NORMS = (
@@ -16,19 +16,19 @@ _BATCH_NORMS = (
     ("many-channels", BatchNorm2d(), (70, 4, 4), 2),
 )
 
-CASES = (
-    *(Case(f"inference-{name}", op, (shape,), batch=batch) for name, op, shape, batch in _BATCH_NORMS),
-    *(Case(f"training-{name}", op, (shape,), batch=batch, training=True) for name, op, shape, batch in _BATCH_NORMS),
-    Case("last-axis-of-a-vector", LayerNorm(), ((11,),)),
-    Case("last-axis-of-an-image", LayerNorm(), ((3, 4, 5),)),
-    Case("whole-image", LayerNorm((1, 2, 3)), ((3, 4, 5),)),
-    Case("channels-of-each-pixel", LayerNorm(1), ((6, 3, 4),)),
-    Case("height-and-width", LayerNorm((2, 3), eps=1e-3), ((3, 4, 5),)),
-    Case("channels-and-width", LayerNorm((1, -1)), ((3, 4, 5),)),
-    Case("no-scale-no-shift", LayerNorm((1, 2, 3), scale=False, shift=False), ((3, 4, 5),)),
-    Case("no-shift", LayerNorm(shift=False), ((9,),)),
-    Case("drop-half", Dropout(0.5), ((3, 6, 5),), exact=True, training=True),
-    Case("drop-three-quarters-of-a-vector", Dropout(0.75), ((40,),), exact=True, training=True),
-    Case("drop-a-tenth", Dropout(0.1), ((3, 6, 5),), training=True),
-    Case("inference", Dropout(0.5), ((3, 4, 5),), exact=True),
+SETTINGS = (
+    *(Setting(f"inference-{name}", op, (shape,), batch=batch) for name, op, shape, batch in _BATCH_NORMS),
+    *(Setting(f"training-{name}", op, (shape,), batch=batch, training=True) for name, op, shape, batch in _BATCH_NORMS),
+    Setting("last-axis-of-a-vector", LayerNorm(), ((11,),)),
+    Setting("last-axis-of-an-image", LayerNorm(), ((3, 4, 5),)),
+    Setting("whole-image", LayerNorm((1, 2, 3)), ((3, 4, 5),)),
+    Setting("channels-of-each-pixel", LayerNorm(1), ((6, 3, 4),)),
+    Setting("height-and-width", LayerNorm((2, 3), eps=1e-3), ((3, 4, 5),)),
+    Setting("channels-and-width", LayerNorm((1, -1)), ((3, 4, 5),)),
+    Setting("no-scale-no-shift", LayerNorm((1, 2, 3), scale=False, shift=False), ((3, 4, 5),)),
+    Setting("no-shift", LayerNorm(shift=False), ((9,),)),
+    Setting("drop-half", Dropout(0.5), ((3, 6, 5),), exact=True, training=True),
+    Setting("drop-three-quarters-of-a-vector", Dropout(0.75), ((40,),), exact=True, training=True),
+    Setting("drop-a-tenth", Dropout(0.1), ((3, 6, 5),), training=True),
+    Setting("inference", Dropout(0.5), ((3, 4, 5),), exact=True),
 )

@@ -2,7 +2,7 @@
 
 import itertools
 
-from unicnn.conformance.case import Case
+from unicnn.conformance.case import Setting
 from unicnn.ops import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from unicnn.ops.pool import window_counts
 
@@ -28,25 +28,25 @@ _SETTINGS: tuple[tuple[str, tuple[int, int, int], dict[str, object]], ...] = (
 )
 
 
-def _mean(name: str, op: AvgPool2d, shape: tuple[int, int, int]) -> Case:
+def _mean(name: str, op: AvgPool2d, shape: tuple[int, int, int]) -> Setting:
     """Return a case whose gradients are exact if every divisor is a power of two; the output is one division of an exact sum."""
     divisors = itertools.chain(*window_counts(shape[1:], **op.attributes(shape)))  # type: ignore[arg-type]
-    return Case(name, op, (shape,), exact=True, exact_gradients=all(n & (n - 1) == 0 for n in divisors))
+    return Setting(name, op, (shape,), exact=True, exact_gradients=all(n & (n - 1) == 0 for n in divisors))
 
 
-CASES = (
-    *(Case(name, MaxPool2d(**fields), (shape,), exact=True) for name, shape, fields in _SETTINGS),  # type: ignore[arg-type]
+SETTINGS = (
+    *(Setting(name, MaxPool2d(**fields), (shape,), exact=True) for name, shape, fields in _SETTINGS),  # type: ignore[arg-type]
     *(_mean(f"counting-{name}", AvgPool2d(**fields), shape) for name, shape, fields in _SETTINGS),  # type: ignore[arg-type]
     *(
         _mean(f"not-counting-{name}", AvgPool2d(**fields, count_include_pad=False), shape)  # type: ignore[arg-type]
         for name, shape, fields in _SETTINGS
         if "padding" in fields or "ceil_mode" in fields
     ),
-    Case("global", AdaptiveAvgPool2d(1), ((3, 4, 8),), exact=True),
-    Case("global-odd", AdaptiveAvgPool2d(1), ((3, 5, 7),)),
-    Case("divides", AdaptiveAvgPool2d((2, 4)), ((3, 4, 8),), exact=True),
-    Case("windows-overlap", AdaptiveAvgPool2d(3), ((3, 5, 7),)),
-    Case("windows-differ-in-size", AdaptiveAvgPool2d((3, 4)), ((2, 7, 9),)),
-    Case("more-windows-than-pixels", AdaptiveAvgPool2d((5, 3)), ((2, 3, 2),)),
-    Case("one-axis", AdaptiveAvgPool2d((1, 3)), ((2, 5, 6),)),
+    Setting("global", AdaptiveAvgPool2d(1), ((3, 4, 8),), exact=True),
+    Setting("global-odd", AdaptiveAvgPool2d(1), ((3, 5, 7),)),
+    Setting("divides", AdaptiveAvgPool2d((2, 4)), ((3, 4, 8),), exact=True),
+    Setting("windows-overlap", AdaptiveAvgPool2d(3), ((3, 5, 7),)),
+    Setting("windows-differ-in-size", AdaptiveAvgPool2d((3, 4)), ((2, 7, 9),)),
+    Setting("more-windows-than-pixels", AdaptiveAvgPool2d((5, 3)), ((2, 3, 2),)),
+    Setting("one-axis", AdaptiveAvgPool2d((1, 3)), ((2, 5, 6),)),
 )

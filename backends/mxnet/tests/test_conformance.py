@@ -1,0 +1,7 @@
+"""MXNet conforms."""
+
+from unicnn.conformance import BackendConformance
+
+
+class TestMXNet(BackendConformance):
+    backend = "mxnet"

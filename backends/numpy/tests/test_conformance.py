@@ -1,0 +1,7 @@
+"""NumPy conforms."""
+
+from unicnn.conformance import BackendConformance
+
+
+class TestNumPy(BackendConformance):
+    backend = "numpy"

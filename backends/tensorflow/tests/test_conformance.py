@@ -1,0 +1,7 @@
+"""TensorFlow conforms."""
+
+from unicnn.conformance import BackendConformance
+
+
+class TestTensorFlow(BackendConformance):
+    backend = "tensorflow"

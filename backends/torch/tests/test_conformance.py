@@ -1,0 +1,7 @@
+"""PyTorch conforms."""
+
+from unicnn.conformance import BackendConformance
+
+
+class TestPyTorch(BackendConformance):
+    backend = "torch"
