@@ -1,6 +1,7 @@
 # make demo    install everything into .venv and compare LeNet on all frameworks
 # make test    run all tests that take minutes; make test-all also the slow ones and other Pythons
 # make test-gpu  compare a CUDA GPU with the CPU, bit for bit
+# make test-plugin  test the example of a backend from outside, JAX, in an environment of its own
 # make check   format, lint, types, tests
 
 PYTHON ?= python3
@@ -11,9 +12,10 @@ OLD = $(shell $(PYTHON) -c "import sys; print(int(sys.version_info < (3, 12)))")
 # Whatever lies under backends/ is installed; a folder that is deleted is not missed.
 BACKENDS = $(patsubst backends/tensorflow,backends/tensorflow[cpu],$(patsubst %/pyproject.toml,%,$(wildcard backends/*/pyproject.toml)))
 CONSTRAINTS = $(if $(filter 1,$(OLD)),requirements/python-3.11.txt,requirements/python-3.12.txt)
+JAX = .venv-jax
 PROJECTS = pyproject.toml $(wildcard backends/*/pyproject.toml) $(wildcard requirements/*.txt)
 
-.PHONY: demo test test-all test-gpu check format lint types bench data clean
+.PHONY: demo test test-all test-gpu test-plugin check format lint types bench data clean
 
 demo: $(STAMP)
 	$(BIN)/unicnn compare lenet --gradients
@@ -27,6 +29,12 @@ test-all: $(STAMP)
 
 test-gpu: $(STAMP)
 	$(BIN)/python tests/on_gpu.py --device cuda
+
+# What XLA has compiled once is kept beside the environment; a second run takes a third of the time.
+test-plugin: $(JAX)/.installed
+	JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(JAX)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
+	$(JAX)/bin/python -m pytest -n 2 --dist worksteal -m "not slow" -k jax examples/your_own_backend/tests \
+	tests/identical/test_invariance.py tests/identical/test_fingerprint.py tests/models tests/repo/test_one_word_one_place.py
 
 check: $(STAMP) format lint types test
 
@@ -45,6 +53,12 @@ bench: $(STAMP)
 $(STAMP): $(PROJECTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[dev]' $(foreach path,$(BACKENDS),--editable '$(path)')
+	touch $@
+
+# JAX needs NumPy 2, with which MXNet does not run.
+$(JAX)/.installed: pyproject.toml backends/numpy/pyproject.toml examples/your_own_backend/pyproject.toml
+	$(PYTHON) -m venv --clear $(JAX)
+	$(JAX)/bin/python -m pip install --quiet 'jax[cpu]==0.10.2' --editable '.[dev]' --editable backends/numpy --editable examples/your_own_backend
 	touch $@
 
 clean:

@@ -20,14 +20,14 @@ def array(x: tf.Tensor) -> np.ndarray[Any, Any]:
 def vjp(function: Callable[..., tf.Tensor], operands: Sequence[tf.Tensor], cotangent: tf.Tensor | None) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:
     """Return function(*operands) and the gradients of sum(output * cotangent) by the operands, computed in a graph."""
 
-    @tf.function(autograph=False)
     def run(*operands: tf.Tensor) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:
         with tf.GradientTape() as tape:
             tape.watch(operands)
             output = function(*operands)
         return output, tape.gradient(output, operands, cotangent, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-    return run(*operands)
+    graph = tf.function(run, autograph=False).get_concrete_function(*operands)
+    return graph(*operands)
 
 
 def parameter(x: tf.Tensor, kind: str) -> tf.Tensor:

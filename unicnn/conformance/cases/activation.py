@@ -31,4 +31,5 @@ SETTINGS = (
     Setting("classes", LogSoftmax(), ((10,),)),
     Setting("channels-of-an-image", LogSoftmax(1), ((6, 3, 4),)),
     Setting("last-axis-of-an-image", LogSoftmax(-1), ((3, 4, 5),)),
+    Setting("two-classes-for-each-pixel", LogSoftmax(1), ((2, 24, 24),)),
 )

@@ -53,6 +53,7 @@ SETTINGS = (
     _conv("wide-image-1-high", (2, 1, 40), 3, (1, 7), padding=(0, 3)),
     _conv("image-of-one-pixel", (4, 1, 1), 5, 1),
     _conv("large-enough-for-winograd", (8, 14, 14), 8, 3, padding=1),
+    Setting("more-pixels-than-a-tile", Conv2d(2, 3, padding=1), ((64, 43, 44),), exact=True, batch=1),
     _transposed("plain", (3, 5, 6), 4, 3),
     _transposed("no-bias", (3, 5, 6), 4, 3, bias=False),
     _transposed("stride-2", (3, 4, 5), 4, 3, stride=2),

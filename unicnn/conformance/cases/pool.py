@@ -24,6 +24,7 @@ _SETTINGS: tuple[tuple[str, tuple[int, int, int], dict[str, object]], ...] = (
     ("ceil", (3, 6, 7), {"kernel_size": 3, "stride": 2, "ceil_mode": True}),
     ("ceil-pad-1", (3, 6, 6), {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
     ("ceil-drops-a-window-in-the-padding", (2, 4, 5), {"kernel_size": 2, "stride": 3, "padding": 1, "ceil_mode": True}),
+    ("image-larger-than-a-part", (2, 190, 180), {"kernel_size": 2, "stride": (9, 11)}),
     ("ceil-pad-asymmetric", (2, 7, 8), {"kernel_size": (3, 4), "stride": (2, 3), "padding": ((0, 1), (2, 0)), "ceil_mode": True}),
 )
 

@@ -81,8 +81,8 @@ def holds(case: RelationCase, target: Target, *, forward_only: bool) -> Finding:
 WHOLE = (("native", "lattice"),)
 BOTH = (("native", "normal"), ("identical", "normal"))
 ON_WHOLE_NUMBERS = (("native", "lattice"), ("identical", "lattice"))
-IDENTICAL = (("native", "lattice"), ("identical", "normal"), ("identical", "wide"))
-EVERYWHERE = (("native", "normal"), ("identical", "normal"), ("identical", "wide"))
+IDENTICAL = (("native", "lattice"), ("identical", "wide"))
+EVERYWHERE = (("native", "normal"), ("identical", "wide"))
 
 
 def _of(*kinds: type) -> Callable[[Setting], bool]:
@@ -124,7 +124,7 @@ def _square(setting: Setting) -> bool:
 
 
 def _adjoint_fits(setting: Setting) -> bool:
-    return _CONTRACTIONS(setting) and setting.terms * 64 * 8 <= 2.0 ** BITS["float32"]
+    return _CONTRACTIONS(setting) and setting.batch > 1 and setting.terms * 64 * 8 <= 2.0 ** BITS["float32"]
 
 
 _ALONE = "a sample alone, or at another place in the batch, gives what it gives in company"
