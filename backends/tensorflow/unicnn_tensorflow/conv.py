@@ -55,8 +55,16 @@ def _correlate(x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilat
         columns = bands.columns_at_once(x, weight)
         if columns > 1:
             return bands.correlate(x, weight, stride=stride, padding=padding, columns=columns)
+        if _has_one_column(x, weight, stride[1], padding[1]):
+            # Of several images oneDNN then computes the first row alone, and leaves the others as they were in memory.
+            return tf.nn.conv2d(x, weight, (stride[0], 1), engine_padding(padding))[:, :, :1]
         return tf.nn.conv2d(x, weight, stride, engine_padding(padding))
     return _by_phases(partial(tf.nn.conv2d, strides=1, padding="VALID"), x, weight, stride, padding, dilation)
+
+
+def _has_one_column(x: Tensor, weight: Tensor, step: int, sides: Pair) -> bool:
+    """Tell whether the windows over one channel have a stride along the rows, and no room for a second one."""
+    return step > 1 and x.shape[3] == 1 and x.shape[2] + sum(sides) < weight.shape[1] + step
 
 
 def _depthwise(x: Tensor, weight: Tensor, *, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:

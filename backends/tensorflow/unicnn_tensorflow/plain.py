@@ -17,7 +17,9 @@ def array(x: tf.Tensor) -> np.ndarray[Any, Any]:
     return x.numpy()
 
 
-def vjp(function: Callable[..., tf.Tensor], operands: Sequence[tf.Tensor], cotangent: tf.Tensor | None) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:
+def vjp(
+    function: Callable[..., tf.Tensor], operands: Sequence[tf.Tensor], cotangent: tf.Tensor | None
+) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:
     """Return function(*operands) and the gradients of sum(output * cotangent) by the operands, computed in a graph."""
 
     def run(*operands: tf.Tensor) -> tuple[tf.Tensor, Sequence[tf.Tensor]]:

@@ -14,6 +14,10 @@ _BATCH_NORMS = (
     ("image-of-one-pixel", BatchNorm2d(), (6, 1, 1), 8),
     ("one-sample", BatchNorm2d(), (3, 6, 5), 1),
     ("many-channels", BatchNorm2d(), (70, 4, 4), 2),
+    ("one-channel", BatchNorm2d(), (1, 5, 6), 3),
+    ("two-values-unbiased", BatchNorm2d(running_var="unbiased"), (4, 1, 1), 2),
+    ("keep-a-half-no-scale-unbiased", BatchNorm2d(keep=0.5, scale=False, running_var="unbiased"), (3, 4, 3), 3),
+    ("eps-a-half", BatchNorm2d(eps=0.5), (3, 4, 3), 3),
 )
 
 SETTINGS = (
