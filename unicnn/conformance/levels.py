@@ -17,6 +17,7 @@ from unicnn.conformance import digests, expected
 from unicnn.conformance.case import Case
 from unicnn.conformance.expected import Expected
 from unicnn.conformance.target import Target
+from unicnn.errors import InputError
 from unicnn.numerics import bounds
 from unicnn.numerics.ball import Ball
 
@@ -24,6 +25,8 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 NATIVE = {"float32": "native", "float64": "float64"}
 """The numerics that hold values of a dtype and leave the arithmetic to the framework."""
+NOT_FINITE = ("nan", "infinities")
+"""The recipes that identical numerics refuse."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def exact(case: Case, target: Target, *, forward_only: bool) -> Finding:
     computed = _computed(case, target, NATIVE[case.dtype], forward_only or not case.setting.exact_gradients)
     if digests.match(case.id, {name: array + array.dtype.type(0) for name, array in computed.items()}):  # -0 becomes +0
         return Finding(None, 0.0, computed)
-    return Finding(_first(_wrong, computed, expected.proven(case)), None, computed)
+    return Finding(_first(_wrong, computed, expected.proven(case), case.dtype), None, computed)
 
 
 def bounded(case: Case, target: Target, *, forward_only: bool) -> Finding:
@@ -53,11 +56,14 @@ def bounded(case: Case, target: Target, *, forward_only: bool) -> Finding:
     if not forward_only:
         wanted |= expected.backward(case)
     expected.telling(case.id, wanted)
-    return within(computed, wanted)
+    return within(computed, wanted, case.dtype)
 
 
-def within(computed: Mapping[str, Array], wanted: Mapping[str, Expected]) -> Finding:
-    """Return whether every result lies within its radius, and the largest error over its bound."""
+def within(computed: Mapping[str, Array], wanted: Mapping[str, Expected], dtype: str) -> Finding:
+    """Return whether every result has the dtype and lies within its radius, and the largest error over its bound."""
+    for name, array in computed.items():
+        if array.dtype != dtype:
+            return Finding(f"{name} has the dtype {array.dtype}, not {dtype}", None, computed)
     judgements = {name: judge(array, wanted[name].ball) for name, array in computed.items()}
     ratio = max(item.bound_ratio for item in judgements.values())
     for name, item in judgements.items():
@@ -87,7 +93,9 @@ def sharp(case: Case, target: Target, *, forward_only: bool) -> Finding:
 
 
 def identical(case: Case, target: Target, *, forward_only: bool) -> Finding:
-    """Demand the bytes that every backend gives under identical numerics."""
+    """Demand the bytes that every backend gives under identical numerics, and the refusal of what is not finite."""
+    if case.recipe in NOT_FINITE:
+        return _refused(case, target)
     computed = _computed(case, target, "identical", forward_only)
     if digests.match(case.id, computed):
         return Finding(None, None, computed)
@@ -101,11 +109,20 @@ def special(case: Case, target: Target, *, forward_only: bool) -> Finding:
     """
     computed = target.forward(case.setting, case.data(), NATIVE[case.dtype])["the output"]
     ball, absolute = expected.forward(case)["the output"].ball, expected.absolute(case)
-    if computed.shape != ball.value.shape:
-        return Finding(f"the output has the shape {computed.shape}, not {ball.value.shape}", None, {"the output": computed})
+    if computed.shape != ball.value.shape or computed.dtype != case.dtype:
+        found = f"{computed.dtype}, of the shape {computed.shape}"
+        return Finding(f"the output is {found}, not {case.dtype}, {ball.value.shape}", None, {"the output": computed})
     free = np.isfinite(ball.value) & (absolute >= np.finfo(computed.dtype).max * (1 - 2.0**-20)) & (case.recipe == "largest")
     departure = _other_class(np.where(free, ball.value, computed).astype(computed.dtype), ball)
     return Finding(departure and f"the output {departure}", None, {"the output": computed})
+
+
+def _refused(case: Case, target: Target) -> Finding:
+    try:
+        target.forward(case.setting, case.data(), "identical")
+    except InputError:
+        return Finding()
+    return Finding("a value that is not finite is computed with, where identical numerics must refuse it")
 
 
 LEVELS: dict[str, Callable[..., Finding]] = {
@@ -122,11 +139,14 @@ def _computed(case: Case, target: Target, numerics: str, forward_only: bool) -> 
     return results if forward_only else {**results, **target.backward(case.setting, case.data(), numerics)}
 
 
-def _first(check: Callable[[Array, Expected], str | None], computed: Mapping[str, Array], wanted: Mapping[str, Expected]) -> str | None:
+def _first(
+    check: Callable[[Array, Expected], str | None], computed: Mapping[str, Array], wanted: Mapping[str, Expected], dtype: str
+) -> str | None:
     """Return what `check` says of the first result that departs."""
     for name, array in computed.items():
         shape = wanted[name].ball.value.shape
-        found = f"has the shape {array.shape}, not {shape}" if array.shape != shape else check(array, wanted[name])
+        found = f"has the dtype {array.dtype}, not {dtype}" if array.dtype != dtype else None
+        found = found or (f"has the shape {array.shape}, not {shape}" if array.shape != shape else check(array, wanted[name]))
         if found is not None:
             return f"{name} {found}"
     return None

@@ -100,7 +100,13 @@ class Collector:
         result = item.stash.get(RESULT, None)
         if result is not None and call.when == "call":
             target, verdict = result
-            row: dict[str, Any] = {"case": verdict.case, "level": verdict.level, "op": verdict.op, "outcome": verdict.outcome, "detail": verdict.detail}
+            row: dict[str, Any] = {
+                "case": verdict.case,
+                "level": verdict.level,
+                "op": verdict.op,
+                "outcome": verdict.outcome,
+                "detail": verdict.detail,
+            }
             row |= {"ratio": verdict.ratio, "seconds": verdict.seconds}
             report.user_properties.append((PROPERTY, json.dumps([target.title, row])))
             if self.options.record or self.options.against:

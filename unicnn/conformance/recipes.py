@@ -138,7 +138,7 @@ def _poisoned(*poisons: float) -> Recipe:
         if wanted.role != "input":
             return values
         flat = values.reshape(wanted.shape[0], wanted.shape[1], -1)
-        for sample in range(wanted.shape[0] - 1):  # the last sample stays clean
+        for sample in range(max(1, wanted.shape[0] - 1)):  # of several samples the last stays clean
             for channel in range(wanted.shape[1]):
                 place = (sample * 5 + channel * 7) % flat.shape[2]
                 flat[sample, channel, place] = poisons[(sample + channel) % len(poisons)]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from unicnn.conformance.case import BITS, Case, Setting
 from unicnn.conformance.decisions import DECISIONS
 from unicnn.conformance.kit import AnyCase
+from unicnn.conformance.levels import NOT_FINITE
 from unicnn.conformance.networks import NETWORKS
 from unicnn.conformance.recipes import canary_bits
 from unicnn.conformance.relations import relation_cases
@@ -78,6 +79,9 @@ def _levels(setting: Setting) -> Iterator[Case]:
         yield Case(setting, "sharp", "normal")
     for recipe in ("normal", "wide", "tiny", *(("lattice",) if setting.exact else ())):
         yield Case(setting, "identical", recipe)
+    if not isinstance(setting.op, Loss):
+        for recipe in NOT_FINITE if contraction else NOT_FINITE[:1]:
+            yield Case(setting, "identical", recipe)
     if not isinstance(setting.op, Loss) and not setting.training:
         # The square of the largest number, of which a layer norm takes the mean, is infinite in float32 and not in the oracle.
         for recipe in ("nan", "infinities", *(() if isinstance(setting.op, LayerNorm) else ("largest",))):
