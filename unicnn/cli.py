@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from unicnn import terminal
 from unicnn.errors import InputError, UnicnnError
 
 app = typer.Typer(
@@ -45,12 +45,12 @@ def backends(json_to: JsonOption = None) -> None:
             }
             for item in found
         ]
-        write(json_to, json.dumps({"backends": rows, "notes": notes()}, indent=2))
+        terminal.write(json_to, json.dumps({"backends": rows, "notes": notes()}, indent=2))
         return
     from rich.markup import escape
 
-    console = _console()
-    table = _table("backend", "framework", "version", "devices", "plugin")
+    console = terminal.console()
+    table = terminal.table("backend", "framework", "version", "devices", "plugin")
     for item in found:
         title = item.info.title if item.info else ""
         if item.usable and item.info is not None:
@@ -79,12 +79,12 @@ def show(model: ModelArgument, json_to: JsonOption = None) -> None:
 
     graph = infer(find_model(model))
     if json_to is not None:
-        write(json_to, json.dumps(_graph_json(graph), indent=2))
+        terminal.write(json_to, json.dumps(_graph_json(graph), indent=2))
         return
     from rich.markup import escape
 
-    console = _console()
-    table = _table("layer", "op", "inputs", "output", "parameters", "multiply-adds", right=2)
+    console = terminal.console()
+    table = terminal.table("layer", "op", "inputs", "output", "parameters", "multiply-adds", right=2)
     previous = graph.model.inputs[0][0]
     for name, shape in graph.model.inputs:
         table.add_row(name, "Input", "", by(shape), "", "")
@@ -150,14 +150,14 @@ def compare(
     x, labels, what = sample(described, data, batch, seed)
     names = None if backends is None else [name.strip() for name in backends.split(",") if name.strip()]
     loaded = None if weights is None else load_weights(weights)
-    console = _console()
-    with _status(f"comparing {described.name} on {batch} {what}") as progress:
+    console = terminal.console()
+    with terminal.status(f"comparing {described.name} on {batch} {what}") as progress:
         result = run(
             described, x, labels if gradients else None, names, device=device, numerics=numerics,
             seed=seed, init=init, weights=loaded, mode=mode, samples=what, progress=progress,
         )  # fmt: skip
     if json_to is not None:
-        write(json_to, result.to_json())
+        terminal.write(json_to, result.to_json())
     if json_to != "-":
         show_comparison(result, console)
     raise typer.Exit(0 if result.verdict == "agree" else 1)
@@ -186,7 +186,7 @@ def fingerprint(
     if not names:
         raise InputError("There is no backend to ask. Install one: pip install unicnn-numpy.")
     found = []
-    with _status(f"computing {described.name} on {batch} {what}") as progress:
+    with terminal.status(f"computing {described.name} on {batch} {what}") as progress:
         for name in names:
             progress(name)
             found.append(take(described, x, labels if gradients else None, name, device, numerics=numerics, samples=what))
@@ -195,7 +195,7 @@ def fingerprint(
                 taken = "outputs, loss and gradients" if gradients else "outputs"
                 typer.echo(f"{item.sha256}  {item.model}, {taken} of {batch} {what}, {item.title} {item.version}, {device}")
     if json_to is not None:
-        write(json_to, json.dumps([dataclasses.asdict(item) for item in found], indent=2))
+        terminal.write(json_to, json.dumps([dataclasses.asdict(item) for item in found], indent=2))
     raise typer.Exit(0 if len({item.sha256 for item in found}) == 1 else 1)
 
 
@@ -213,13 +213,13 @@ def explain(
 
     found = look_up(op)
     if json_to is not None:
-        write(json_to, json.dumps(dataclasses.asdict(found), indent=2))
+        terminal.write(json_to, json.dumps(dataclasses.asdict(found), indent=2))
         return
-    console = _console()
+    console = terminal.console()
     console.print(f"[bold]{found.call}[/]", highlight=False)
     console.print(found.meaning, highlight=False)
     console.print(Padding(found.formula, (1, 2)), highlight=False, markup=False)
-    table = _table("framework", "name and defaults")
+    table = terminal.table("framework", "name and defaults")
     for row in found.rows:
         table.add_row(row.framework.title, row.call or f"[dim]none:[/] {row.instead}")
     console.print(table)
@@ -229,62 +229,12 @@ def explain(
             console.print(f"[yellow]{row.framework.title}:[/] {trap.text}{seen}", highlight=False)
 
 
-def _console() -> Any:
-    from rich.console import Console
-
-    # A pipe has no width of its own, and a table must not be cut for want of one.
-    return Console(width=None if sys.stdout.isatty() else 120, highlight=False, soft_wrap=False)
-
-
-def _table(*columns: str, right: int = 0) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place >= len(columns) - right else "left")
-    return table
-
-
-class _status:  # noqa: N801 - used like a function
-    """Show what is being done on a terminal's standard error, and nothing where there is no terminal."""
-
-    def __init__(self, title: str) -> None:
-        from rich.console import Console
-
-        self.title, self.console = title, Console(stderr=True)
-        self.shown = self.console.status(title) if sys.stderr.isatty() else None
-
-    def __enter__(self) -> Any:
-        if self.shown is not None:
-            self.shown.start()
-        return self.tell
-
-    def tell(self, what: str) -> None:
-        """Show `what` beside the title."""
-        if self.shown is not None:
-            self.shown.update(f"{self.title}: {what}")
-
-    def __exit__(self, *_: object) -> None:
-        if self.shown is not None:
-            self.shown.stop()
-
-
-def write(target: str, text: str) -> None:
-    """Write text to a file, or to standard output if `target` is "-"; raise InputError if it cannot be written."""
-    if target == "-":
-        typer.echo(text)
-        return
-    try:
-        Path(target).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror}). Choose another file.") from None
-
-
 def _add_commands() -> None:
     from unicnn.conformance.command import conformance
+    from unicnn.conformance.fuzzing.command import fuzz
 
     app.command()(conformance)
+    app.command()(fuzz)
 
 
 _add_commands()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unicnn import terminal
 from unicnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ def conformance(
 ) -> None:
     """Judge a backend by every case of the kit. Exits 0 if it conforms, 1 if not, 2 on bad input."""
     from unicnn import plugins
-    from unicnn.cli import write
     from unicnn.conformance.record import Record, told
     from unicnn.conformance.running import Order, run
     from unicnn.conformance.scorecard import Scorecard, lines
@@ -50,7 +50,7 @@ def conformance(
     if record is not None:
         after.save(record)
     if json_to is not None:
-        write(json_to, json.dumps(card.json(), indent=1))
+        terminal.write(json_to, json.dumps(card.json(), indent=1))
     if json_to != "-":
         typer.echo("\n".join(lines(card)))
     if before is not None:
