@@ -61,7 +61,8 @@ def backward(case: Case, *, normwise: bool = False) -> dict[str, Expected]:
     }
     if isinstance(setting.op, Loss):
         return found
-    return {"the output beside gradients": forward(case, normwise=normwise)["the output"], **found}
+    beside = {f"{name} beside gradients": item for name, item in forward(case, normwise=normwise).items()}
+    return {**beside, **found}
 
 
 def proven(case: Case) -> dict[str, Expected]:

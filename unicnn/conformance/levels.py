@@ -107,6 +107,8 @@ def special(case: Case, target: Target, *, forward_only: bool) -> Finding:
 
     Where terms may overflow on the way to a finite sum, the order of summation decides, and anything is right.
     """
+    if case.recipe == "gradient-nan":
+        return _special_gradients(case, target)
     computed = target.forward(case.setting, case.data(), NATIVE[case.dtype])["the output"]
     ball, absolute = expected.forward(case)["the output"].ball, expected.absolute(case)
     if computed.shape != ball.value.shape or computed.dtype != case.dtype:
@@ -123,6 +125,15 @@ def _refused(case: Case, target: Target) -> Finding:
     except InputError:
         return Finding()
     return Finding("a value that is not finite is computed with, where identical numerics must refuse it")
+
+
+def _special_gradients(case: Case, target: Target) -> Finding:
+    """Demand NaN where a gradient is NaN; whether padding is multiplied by one, which the weight's gradient would show, is left open."""
+    gradients = target.backward(case.setting, case.data(), NATIVE[case.dtype])
+    gradients = {name: array for name, array in gradients.items() if not name.endswith("weight")}
+    return Finding(
+        _first(lambda array, item: _other_class(array, item.ball), gradients, expected.backward(case), case.dtype), None, gradients
+    )
 
 
 LEVELS: dict[str, Callable[..., Finding]] = {

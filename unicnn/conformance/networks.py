@@ -166,6 +166,7 @@ def _check(case: NetworkCase, node: Node, what: str, sums: Array) -> None:
 
 NETWORKS = (
     *(NetworkCase("lenet", "exact", seed, dtype) for seed in range(4) for dtype in ("float32", "float64")),
+    *(NetworkCase("inception-block", "exact", 0, dtype, batch=2) for dtype in ("float32", "float64")),
     *(NetworkCase("tf-cnn", "exact", 0, dtype) for dtype in ("float32", "float64")),
     *(NetworkCase("lenet", "identical", seed, batch=batch) for seed, batch in enumerate((3, 1, 16))),
     NetworkCase("inception-block", "identical", batch=2),

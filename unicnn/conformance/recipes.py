@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -33,12 +33,17 @@ class Stream:
         """Return whole numbers from `low` to `high`, both included, as float64."""
         return np.floor(self.uniform(shape) * (high - low + 1)) + low
 
-    def bell(self, shape: Shape) -> Array:
-        """Return values of mean 0 and variance 1 in a bell: sums of four uniform ones, rounded to float32 so that both dtypes see the same.
+    def bell(self, shape: Shape, bits: int = 24) -> Array:
+        """Return values of mean 0 and variance 1 in a bell: sums of four uniform ones, rounded to float32 if `bits` are 24.
 
         A true normal distribution needs a logarithm, and every library has its own.
         """
-        return ((self.uniform((4, *shape)).sum(axis=0) - 2) * 1.7320508075688772).astype(np.float32).astype(np.float64)
+        return _held((self.uniform((4, *shape)).sum(axis=0) - 2) * 1.7320508075688772, bits)
+
+
+def _held(values: Array, bits: int) -> Array:
+    """Return values as a dtype of so many bits holds them."""
+    return values.astype(np.float32).astype(np.float64) if bits == 24 else values
 
 
 @dataclass(frozen=True)
@@ -111,22 +116,22 @@ def _long_odd(stream: Stream, wanted: Wanted) -> Array:
 
 def _normal(stream: Stream, wanted: Wanted) -> Array:
     """Return values in a bell around 0."""
-    return stream.bell(wanted.shape)
+    return stream.bell(wanted.shape, wanted.bits)
 
 
 def _positive(stream: Stream, wanted: Wanted) -> Array:
     """Return values in a bell around 100: nothing cancels, and a mean is large against the deviations."""
-    return (stream.bell(wanted.shape) + 100).astype(np.float32).astype(np.float64)
+    return _held(stream.bell(wanted.shape, wanted.bits) + 100, wanted.bits)
 
 
 def _wide(stream: Stream, wanted: Wanted) -> Array:
     """Return values whose magnitudes spread over 2^-10 to 2^10."""
-    return stream.bell(wanted.shape) * np.ldexp(1.0, stream.whole(wanted.shape, -10, 10).astype(np.int64))
+    return stream.bell(wanted.shape, wanted.bits) * np.ldexp(1.0, stream.whole(wanted.shape, -10, 10).astype(np.int64))
 
 
 def _tiny(stream: Stream, wanted: Wanted) -> Array:
     """Return inputs and cotangents around the smallest normal number, half of them below it."""
-    values = stream.bell(wanted.shape)
+    values = stream.bell(wanted.shape, wanted.bits)
     return values * TINY if wanted.role in ("input", "cotangent") else values
 
 
@@ -134,7 +139,7 @@ def _poisoned(*poisons: float) -> Recipe:
     """Return a recipe that puts one of `poisons` into each channel of the inputs, at a place that moves from channel to channel."""
 
     def recipe(stream: Stream, wanted: Wanted) -> Array:
-        values = stream.bell(wanted.shape)
+        values = stream.bell(wanted.shape, wanted.bits)
         if wanted.role != "input":
             return values
         flat = values.reshape(wanted.shape[0], wanted.shape[1], -1)
@@ -147,6 +152,13 @@ def _poisoned(*poisons: float) -> Recipe:
     return recipe
 
 
+def _poisoned_gradient(stream: Stream, wanted: Wanted) -> Array:
+    """Return a cotangent with a NaN in each channel, and inputs and weights without."""
+    if wanted.role != "cotangent":
+        return stream.bell(wanted.shape, wanted.bits)
+    return _poisoned(math.nan)(stream, replace(wanted, role="input"))
+
+
 RECIPES: dict[str, Recipe] = {
     "lattice": _lattice,
     "dyadic": _dyadic,
@@ -157,6 +169,7 @@ RECIPES: dict[str, Recipe] = {
     "wide": _wide,
     "tiny": _tiny,
     "nan": _poisoned(math.nan),
+    "gradient-nan": _poisoned_gradient,
     "infinities": _poisoned(math.inf, -math.inf),
     "largest": _poisoned(LARGEST, -LARGEST),
 }

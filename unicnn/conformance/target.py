@@ -57,12 +57,7 @@ class Target:
         program = self.program(setting.model(), numerics, data.weights)
         if isinstance(setting.op, Loss):
             return {"the loss": self._loss(program, setting, data)[0]}
-        results = {"the output": program(data.x, mode=setting.mode)}
-        node = setting.graph().nodes[0]
-        if setting.training and node.op.states:
-            after = program.weights()
-            results |= {f"the running {key}": after[f"op.{key}"] for key in node.op.states}
-        return results
+        return {"the output": program(data.x, mode=setting.mode), **self._states(program, setting)}
 
     def backward(self, setting: Setting, data: Data, numerics: str) -> dict[str, Array]:
         """Return the output as it is computed beside gradients, and every gradient."""
@@ -70,7 +65,14 @@ class Target:
         if isinstance(setting.op, Loss):
             return {"the gradient of input": self._loss(program, setting, data)[1]}
         output, gradients = program.vjp(data.x, data.cotangent, mode=setting.mode)
-        return {"the output beside gradients": output, **{f"the gradient of {name}": value for name, value in gradients.items()}}
+        results = {"the output beside gradients": output, **{f"the gradient of {name}": value for name, value in gradients.items()}}
+        return results | {f"{name} beside gradients": value for name, value in self._states(program, setting).items()}
+
+    def _states(self, program: Program, setting: Setting) -> dict[str, Array]:
+        """Return the running statistics as they are now, if the mode moves them."""
+        (node,) = setting.graph().nodes
+        after = program.weights() if setting.training and node.op.states else {}
+        return {f"the running {key}": after[f"op.{key}"] for key in node.op.states} if after else {}
 
     def _loss(self, program: Program, setting: Setting, data: Data) -> tuple[Array, Array]:
         assert isinstance(setting.op, Loss)

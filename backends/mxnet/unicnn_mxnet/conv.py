@@ -9,6 +9,10 @@ from unicnn_mxnet.shape import pad
 from unicnn_mxnet.symbols import Tensor, namespace, pulled_back, shape
 
 
+_BLOCK = 8
+"""oneDNN keeps channels in blocks of 8 or of 16, as wide as the processor's registers."""
+
+
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, padding: Sides, dilation: Pair, groups: int) -> Tensor:
     op = namespace(x)
     (top, _), (left, _) = padding
@@ -23,7 +27,10 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, padd
 
 def conv_transpose2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, crop: Sides, dilation: Pair, groups: int) -> Tensor:
     op = namespace(x)
-    _, channels, *kernel = shape(weight)
+    inputs, channels, *kernel = shape(weight)
+    if channels == 1 and inputs // groups % _BLOCK == 0:
+        y = _crop(_by_columns(x, weight, stride, dilation, groups), crop)
+        return y if bias is None else op.broadcast_add(y, op.reshape(bias, shape=(1, -1, 1, 1)))
     if max(stride) > 1 and max(dilation) > 1:
         x, stride = _spread(x, weight, stride), (1, 1)
     (top, bottom), (left, right) = crop
@@ -36,6 +43,24 @@ def conv_transpose2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: 
     # MXNet crops alike on both sides or less after; otherwise crop the full output, and only then add the bias.
     y = _crop(op.Deconvolution(x, weight, no_bias=True, pad=(0, 0), adj=(0, 0), **common), crop)
     return y if bias is None else op.broadcast_add(y, op.reshape(bias, shape=(1, -1, 1, 1)))
+
+
+def _by_columns(x: Tensor, weight: Tensor, stride: Pair, dilation: Pair, groups: int) -> Tensor:
+    """Return the full output where each group has one channel: what every tap of its kernel gives, added up where they overlap.
+
+    Deconvolution itself has no gradient there: oneDNN cannot bring back a weight whose input channels it keeps in blocks.
+    """
+    op = namespace(x)
+    inputs, _, *kernel = shape(weight)
+    size = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(shape(x)[2:], stride, dilation, kernel, strict=True)]
+    pixels = op.transpose(op.reshape(x, shape=(0, 0, -1)), axes=(0, 2, 1))
+    parts = []
+    for start in range(0, inputs, inputs // groups):
+        part = {"begin": start, "end": start + inputs // groups}
+        matrix = op.reshape(op.slice_axis(weight, axis=0, **part), shape=(0, -1))
+        parts.append(op.dot(op.slice_axis(pixels, axis=2, **part), matrix))
+    columns = op.transpose(parts[0] if groups == 1 else op.concat(*parts, dim=2), axes=(0, 2, 1))
+    return op.col2im(columns, output_size=tuple(size), kernel=tuple(kernel), stride=stride, dilate=dilation, pad=(0, 0))
 
 
 def _spread(x: Tensor, weight: Tensor, stride: Pair) -> Tensor:

@@ -84,5 +84,10 @@ def _levels(setting: Setting) -> Iterator[Case]:
             yield Case(setting, "identical", recipe)
     if not isinstance(setting.op, Loss) and not setting.training:
         # The square of the largest number, of which a layer norm takes the mean, is infinite in float32 and not in the oracle.
-        for recipe in ("nan", "infinities", *(() if isinstance(setting.op, LayerNorm) else ("largest",))):
+        for recipe in (
+            "nan",
+            "infinities",
+            *(() if isinstance(setting.op, LayerNorm) else ("largest",)),
+            *(("gradient-nan",) if contraction else ()),
+        ):
             yield Case(setting, "special", recipe)

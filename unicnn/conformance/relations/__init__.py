@@ -135,6 +135,7 @@ RELATIONS = (
     Relation("batch", _ALONE, others.batch, _per_sample, IDENTICAL[1:]),
     Relation("poisoned-neighbour", "a sample of NaN leaves the other samples as they are", others.poisoned_neighbour, _exact_per_sample, WHOLE),
     Relation("memory", "an array in another order of memory, or with gaps, gives the same", others.strided_memory, _exact_per_sample, WHOLE),
+    Relation("untouched", "inputs and cotangents are left as they are", others.untouched, lambda s: not isinstance(s.op, Loss), (("native", "normal"),)),
     Relation("twice", "computing twice gives the same, outputs and gradients", others.twice,
              lambda s: not isinstance(s.op, Loss), BOTH),
     Relation("output-channels", "permuting output channels permutes outputs", contractions.outputs_permuted,

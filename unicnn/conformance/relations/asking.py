@@ -39,7 +39,7 @@ class Asker:
     def _program(self, op: Op, inputs: tuple[Array, ...], weights: dict[str, Array | None]) -> tuple[Any, Any]:
         symbols = tuple(Input(*value.shape[1:]) for value in inputs)
         model = Model(symbols if len(symbols) > 1 else symbols[0], op(*symbols, name="op"), name=op.lowering())
-        held = {f"op.{key}": np.ascontiguousarray(value) for key, value in weights.items() if value is not None}
+        held = {f"op.{key}": value for key, value in weights.items() if value is not None}
         return self.target.program(model, self.numerics, held), inputs if len(inputs) > 1 else inputs[0]
 
 

@@ -39,6 +39,10 @@ def strided_memory(ask: Asker, setting: Setting, data: Data) -> Pairs:
     yield ask(op, *backwards, **held), output
     last = [np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) for x in data.inputs]
     yield ask(op, *last, **held), output
+    yield ask(op, *data.inputs, **{key: np.asfortranarray(value) for key, value in held.items()}), output
+    given = [ask.gradients(op, *data.inputs, cotangent=y, **held) for y in (data.cotangent, np.asfortranarray(data.cotangent))]
+    for name, value in given[0].items():
+        yield given[1][name], value
 
 
 def twice(ask: Asker, setting: Setting, data: Data) -> Pairs:
@@ -49,6 +53,15 @@ def twice(ask: Asker, setting: Setting, data: Data) -> Pairs:
     gradients = [ask.gradients(op, *data.inputs, cotangent=data.cotangent, mode=setting.mode, **held) for _ in range(2)]
     for name, value in gradients[0].items():
         yield value, gradients[1][name]
+
+
+def untouched(ask: Asker, setting: Setting, data: Data) -> Pairs:
+    """Look at inputs and cotangent, which may be written to, after everything was computed from them."""
+    op, held = taken(setting, data)
+    inputs, cotangent = [np.array(x) for x in data.inputs], np.array(data.cotangent)
+    ask(op, *inputs, mode=setting.mode, **held)
+    ask.gradients(op, *inputs, cotangent=cotangent, mode=setting.mode, **held)
+    yield from zip((*inputs, cotangent), (*data.inputs, data.cotangent), strict=True)
 
 
 def turned(ask: Asker, setting: Setting, data: Data) -> Pairs:
