@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from unicnn.conformance.case import Data, Setting
@@ -39,7 +41,8 @@ def strided_memory(ask: Asker, setting: Setting, data: Data) -> Pairs:
     yield ask(op, *backwards, **held), output
     last = [np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) for x in data.inputs]
     yield ask(op, *last, **held), output
-    yield ask(op, *data.inputs, **{key: np.asfortranarray(value) for key, value in held.items()}), output
+    turned: dict[str, Any] = {key: np.asfortranarray(value) for key, value in held.items()}
+    yield ask(op, *data.inputs, **turned), output
     given = [ask.gradients(op, *data.inputs, cotangent=y, **held) for y in (data.cotangent, np.asfortranarray(data.cotangent))]
     for name, value in given[0].items():
         yield given[1][name], value

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from unicnn.backend import Backend, Runtime
+from unicnn.backend import Backend, BackendInfo, Runtime
 from unicnn.derivatives import RULES, Rule, Thunks, reverse
 from unicnn.errors import InputError
 from unicnn.graph import Graph
@@ -72,13 +72,19 @@ class Table:
             self._local.seen = before
 
 
+@cache
+def _version(info: BackendInfo) -> str:
+    # Looked up once: metadata is a file to be read and parsed, and every program asks.
+    return info.version() or ""
+
+
 class Identical(Arithmetic):
     """Compute every layer by exact sums and rounded formulas over the primitives of the backend."""
 
     def __init__(self, backend: Backend, runtime: Runtime) -> None:
         super().__init__(backend, runtime)
         self.table = Table(backend, runtime)
-        key = (backend.info.title, backend.info.version() or "", runtime.device)
+        key = (backend.info.title, _version(backend.info), runtime.device)
         self.table.ops = trusted(self.table, key, runtime.compile)
         self.rules = _rules(self.table)
 
