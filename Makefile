@@ -33,7 +33,7 @@ test-all: $(STAMP)
 test-gpu: $(STAMP)
 	$(BIN)/python tests/on_gpu.py --device cuda
 
-# What XLA has compiled once is kept beside the environment; a second run takes a third of the time.
+# What XLA has compiled is kept beside the environment, for the next run.
 test-plugin: $(JAX)/.installed
 	JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(JAX)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
 	$(JAX)/bin/python -m pytest -n 2 --dist worksteal -m "not slow" -k jax examples/your_own_backend/tests \

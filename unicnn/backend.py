@@ -125,7 +125,10 @@ class Runtime(ABC):
 
     @abstractmethod
     def tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
-        """Return a canonical tensor on the device with the array's own dtype and values; the array may be read-only."""
+        """Return a canonical tensor on the device with the array's own dtype and values; the array may be read-only.
+
+        Identical numerics call it, for constants, while a plan is being traced, too.
+        """
 
     @abstractmethod
     def array(self, tensor: Tensor) -> np.ndarray[Any, Any]:

@@ -47,7 +47,10 @@ def conv2d(t: Any, dy: Value, y: Value, x: Value, weight: Value, bias: Value, **
 def conv_transpose2d(t: Any, dy: Value, y: Value, x: Value, weight: Value, bias: Value, *, crop: Any, **attributes: Any) -> Thunks:
     """Convolve dy, for the op is the adjoint of a convolution; rows that a negative crop added saw no input."""
     (top, bottom), (left, right) = crop
-    seen = dy[:, :, : dy.shape[2] + min(bottom, 0), : dy.shape[3] + min(right, 0)]
+    rows, columns = dy.shape[2] + min(bottom, 0), dy.shape[3] + min(right, 0)
+    if min(rows, columns) <= 0:  # the crop leaves nothing that any input had a part in
+        return lambda: 0 * x, lambda: 0 * weight, lambda: t.sum(dy, (0, 2, 3))
+    seen = dy[:, :, :rows, :columns]
     attributes["padding"] = ((top, max(bottom, 0)), (left, max(right, 0)))
     return (
         lambda: t.conv2d(seen, weight, None, **attributes),

@@ -269,6 +269,12 @@ class Program:
         for name, array in values.items():
             if not np.isfinite(array).all():
                 self._refuse_overflow(name, array)
+        for name, result in zip(every.states, results[first + len(every.layers) :], strict=False):
+            if not np.isfinite(self.runtime.array(result)).all():
+                raise InputError(
+                    f"{self.model.name}: the running statistic {name!r} exceeds the range of float32, and identical numerics have no place for "
+                    'what is not finite. Scale the inputs down, or use numerics="native".'
+                )
 
     def _refuse_overflow(self, name: str, array: Array) -> None:
         place = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))

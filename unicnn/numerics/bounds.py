@@ -151,7 +151,8 @@ def _max_pool2d_gradient(dy: Ball, x: Ball, y: Ball, *, kernel_size: Any, **attr
         return exact(value, x.precision)
     # A pixel may be the maximum of several windows, whose gradients then are added up.
     absolute = oracle.max_pool2d_gradient(np.abs(dy.value), x.value, y.value, kernel_size=kernel_size, **attributes)
-    return Ball(value, x.precision.gamma(math.prod(kernel_size)) * absolute, x.precision)
+    n = math.prod(kernel_size)
+    return Ball(value, x.precision.gamma(n) * absolute + n * x.precision.tiny, x.precision)
 
 
 def _mean(function: Callable[..., Array], terms: Callable[..., int]) -> Callable[..., Ball]:
@@ -258,7 +259,10 @@ def _hardsigmoid(x: Ball, *, slope: float, offset: float) -> Ball:
 
 def _softmax(x: Ball, *, axis: int) -> Ball:
     e = ball.exp(x - ball.largest(x, axis))
-    return e / ball.total(e, (axis,), keepdims=True)
+    y = e / ball.total(e, (axis,), keepdims=True)
+    # exp(log_softmax) is as correct; its exponent is rounded once more.
+    by_logarithm = ball.exp(_log_softmax(x, axis=axis))
+    return Ball(y.value, np.maximum(y.radius, by_logarithm.radius), x.precision)
 
 
 def _log_softmax(x: Ball, *, axis: int) -> Ball:

@@ -26,7 +26,8 @@ def conv_transpose2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: 
         return F.conv_transpose2d(x, weight, bias, stride, (top, left), extra, groups, dilation)
     # PyTorch crops alike on both sides or less after; otherwise crop the full output, and only then add the bias.
     full = F.conv_transpose2d(x, weight, None, stride, 0, 0, groups, dilation)
-    y = F.pad(full, (-left, -right, -top, -bottom))
+    longer = F.pad(full, (0, max(-right, 0), 0, max(-bottom, 0)))  # first: the crop before may be longer than what there is
+    y = F.pad(longer, (-left, -max(right, 0), -top, -max(bottom, 0)))
     return y if bias is None else y + bias[:, None, None]
 
 

@@ -116,7 +116,13 @@ def _pointwise(setting: Setting) -> bool:
     return one(setting) and setting.op.kernel_size == (1, 1)  # type: ignore[attr-defined]
 
 
-_CONTRACTIONS = _of(Conv2d, ConvTranspose2d, Linear)
+def _contraction(setting: Setting) -> bool:
+    """Select what multiplies by weights, unless a crop leaves nothing that the input has a part in."""
+    if not isinstance(setting.op, (Conv2d, ConvTranspose2d, Linear)):
+        return False
+    (node,) = setting.graph().nodes
+    crop = node.attributes.get("crop", ((0, 0), (0, 0)))
+    return all(size + min(after, 0) > 0 for size, (_, after) in zip(node.shape[1:], crop, strict=False))
 
 
 def _square(setting: Setting) -> bool:
@@ -124,13 +130,13 @@ def _square(setting: Setting) -> bool:
 
 
 def _adjoint_fits(setting: Setting) -> bool:
-    return _CONTRACTIONS(setting) and setting.batch > 1 and setting.terms * 64 * 8 <= 2.0 ** BITS["float32"]
+    return _contraction(setting) and setting.batch > 1 and setting.terms * 64 * 8 <= 2.0 ** BITS["float32"]
 
 
 _ALONE = "a sample alone, or at another place in the batch, gives what it gives in company"
 RELATIONS = (
-    Relation("scale", "conv(2^k x) = 2^k conv(x), and conv(-x) = -conv(x)", contractions.scaled, _CONTRACTIONS, EVERYWHERE),
-    Relation("linearity", "f(x + y) = f(x) + f(y) without a bias", contractions.linear, _CONTRACTIONS, ON_WHOLE_NUMBERS),
+    Relation("scale", "conv(2^k x) = 2^k conv(x), and conv(-x) = -conv(x)", contractions.scaled, _contraction, EVERYWHERE),
+    Relation("linearity", "f(x + y) = f(x) + f(y) without a bias", contractions.linear, _contraction, ON_WHOLE_NUMBERS),
     Relation("batch", _ALONE, others.batch, _exact_per_sample, WHOLE),
     Relation("batch", _ALONE, others.batch, _per_sample, IDENTICAL[1:]),
     Relation("poisoned-neighbour", "a sample of NaN leaves the other samples as they are", others.poisoned_neighbour, _exact_per_sample, WHOLE),
@@ -147,7 +153,7 @@ RELATIONS = (
     Relation("stride", "a stride keeps every s-th output of stride 1", contractions.subsampled, _conv(stride=lambda s: max(s) > 1), ON_WHOLE_NUMBERS),
     Relation("padding", "padding is a border of zeros", contractions.padded_first, _conv(padding=lambda p: sum(map(sum, p)) > 0), IDENTICAL),
     Relation("shift", "shifting the input by the stride shifts the output", contractions.shifted, _conv(), IDENTICAL),
-    Relation("turn", "height and width are alike", others.turned, lambda s: _square(s) and (s.exact or _CONTRACTIONS(s)), ON_WHOLE_NUMBERS),
+    Relation("turn", "height and width are alike", others.turned, lambda s: _square(s) and (s.exact or _contraction(s)), ON_WHOLE_NUMBERS),
     Relation("one-by-one", "a 1x1 convolution is a linear layer on every pixel", contractions.as_linear,
              _pointwise, ON_WHOLE_NUMBERS),
     Relation("one-hot", "a kernel of a single 1 gives the pixel under it", contractions.one_hot, _conv(groups=lambda g: g == 1), (*ON_WHOLE_NUMBERS, ("native", "normal"))),

@@ -67,7 +67,7 @@ class Table:
         try:
             results = run()
             seen = self._local.seen or [self.constant(np.zeros(1))]
-            return (*results, self.amax(self.ops.concat(*seen, axis=0), (0,)) if len(seen) > 1 else seen[0])
+            return (*results, self.largest(self.ops.concat(*seen, axis=0), (0,)) if len(seen) > 1 else seen[0])
         finally:
             self._local.seen = before
 

@@ -147,15 +147,18 @@ def conv_transpose2d_rule(
     """Return the gradients likewise, for the op is the adjoint of a convolution; rows that a negative crop added saw no input."""
     (top, bottom), (left, right) = crop
     height, width = t.shape(dy)[2:]
+    rows, columns = height + min(bottom, 0), width + min(right, 0)
+    shift_gradient = (lambda: t.narrow(exact_sum(t, dy, (0, 2, 3))), *(None,) * (len(rest) - 1))
+    if min(rows, columns) <= 0:  # the crop leaves nothing that any input had a part in
+        return (lambda: t.narrow(t.widen(x) * 0.0), lambda: t.narrow(t.widen(weight) * 0.0), *shift_gradient)
     seen = dy
     if min(bottom, right) < 0:
-        seen = t.part(dy, (slice(None), slice(None), slice(0, height + min(bottom, 0)), slice(0, width + min(right, 0))))
+        seen = t.part(dy, (slice(None), slice(None), slice(0, rows), slice(0, columns)))
     attributes["padding"] = ((top, max(bottom, 0)), (left, max(right, 0)))
     return (
         lambda: _adjoint(t, "conv2d", seen, rest[-1], **attributes),
         lambda: _weight_gradient(t, x, seen, attributes),
-        lambda: t.narrow(exact_sum(t, dy, (0, 2, 3))),
-        *(None,) * (len(rest) - 1),
+        *shift_gradient,
     )
 
 

@@ -41,7 +41,8 @@ def batch_norm2d(
     # Products of two float32 values are exact, so these sums are rounded once, fused or not.
     offset = -(batch_mean.wide() * factor.wide()) + (0.0 if shift is None else shift.wide())
     moved = batch_var * (count / (count - 1)) if unbiased else batch_var
-    return _scaled(x, factor.raw, offset), mean * keep + batch_mean * (1 - keep), var * keep + moved * (1 - keep)
+    running_mean, running_var = mean * keep + batch_mean * (1 - keep), var * keep + moved * (1 - keep)
+    return _scaled(x, factor.raw, offset), _watched(running_mean), _watched(running_var)
 
 
 def _scaled(x: Rounded, gain: r.Tensor, offset: r.Tensor) -> Rounded:

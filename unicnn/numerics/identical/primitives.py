@@ -79,7 +79,7 @@ class Primitives(Protocol):
 
     @staticmethod
     def largest(x: Tensor, axes: Sequence[int]) -> Tensor:
-        """Return the largest magnitude over `axes`, which stay with size 1."""
+        """Return the largest magnitude over `axes`, which stay with size 1; NaN if one is NaN, for by it what is not finite is found."""
 
     @staticmethod
     def shape(x: Tensor) -> tuple[int, ...]:

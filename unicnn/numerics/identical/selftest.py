@@ -19,7 +19,10 @@ from unicnn.numerics.identical import columns
 from unicnn.plan import Argument, Plan
 
 Array: TypeAlias = np.ndarray[Any, Any]
-Check: TypeAlias = tuple[Callable[[], Any], Array, str]
+Operand: TypeAlias = tuple[Array, str]
+"""An array, and the kind as which it is packed; none for a value."""
+Check: TypeAlias = tuple[Callable[..., Any], tuple[Operand, Operand], Operand]
+"""A function of two tensors as they lie inside, what it is given, and what it must return."""
 
 CONVOLUTIONS = ("conv2d", "conv2d_input_gradient", "conv2d_weight_gradient", "conv_transpose2d")
 PRODUCTS = ("linear", "linear_weight_gradient")
@@ -75,24 +78,29 @@ def _failures(t: Any, names: Iterable[str], compile: Callable[[Plan], Callable[.
 
 
 def _holds(t: Any, check: Check, compile: Callable[[Plan], Callable[..., Any]]) -> bool:
-    run, expected, kind = check
-    plan = _Once(run)
-    (found,) = compile(plan)([t.runtime.tensor(np.zeros((1, 1)))])
+    run, operands, (expected, kind) = check
+    # Operands are arguments: what a compiler sees to be constant it may compute itself, by other code than it would run.
+    arguments = [t.runtime.pack(kind, array) if kind else t.runtime.tensor(array) for array, kind in operands]
+    (found,) = compile(_Once(t, run, operands, kind))(arguments)
     array = t.runtime.unpack(kind, found) if kind else t.runtime.array(found)
     return array.shape == expected.shape and bool((array == expected).all())
 
 
 class _Once(Plan):
-    """Be a plan of one function without operands."""
+    """Be a plan of one function of two operands."""
 
     static = True
 
-    def __init__(self, run: Callable[[], Any]) -> None:
-        super().__init__([Argument("nothing", "input", (1,))], (), ())
-        self.run = run
+    def __init__(self, t: Any, run: Callable[..., Any], operands: Iterable[Operand], kind: str) -> None:
+        described = [Argument(f"operand{place}", "prepared", array.shape, kind) for place, (array, kind) in enumerate(operands)]
+        super().__init__(described, (), ())
+        self.t, self.run, self.kind = t, run, kind
 
     def __call__(self, arguments: Any) -> tuple[Any, ...]:
-        return (self.run(),)
+        enter, leave = self.t.runtime.enter, self.t.runtime.leave
+        inside = [value if item.kind else enter(value) for value, item in zip(arguments, self.arguments, strict=True)]
+        found = self.run(*inside)
+        return (found if self.kind else leave(found),)
 
 
 def _checks(t: Any, name: str) -> Iterator[Check]:
@@ -113,8 +121,8 @@ def _product_check(t: Any, name: str) -> Check:
     left, right = whole((37, 300), 300, name, 0), whole((300, 29), 300, name, 1)
     expected = (left.astype(np.int64) @ right.astype(np.int64)).astype(np.float64)
     if name == "linear":
-        return lambda: t.ops.linear(t.constant(left), t.constant(np.ascontiguousarray(right.T), "linear"), None), expected, ""
-    return lambda: t.ops.linear_weight_gradient(t.constant(np.ascontiguousarray(left.T)), t.constant(right)), expected, "linear"
+        return lambda x, weight: t.ops.linear(x, weight, None), ((left, ""), (np.ascontiguousarray(right.T), "linear")), (expected, "")
+    return t.ops.linear_weight_gradient, ((np.ascontiguousarray(left.T), ""), (right, "")), (expected, "linear")
 
 
 def _convolution_check(t: Any, name: str, geometry: dict[str, Any]) -> Check:
@@ -127,20 +135,17 @@ def _convolution_check(t: Any, name: str, geometry: dict[str, Any]) -> Check:
     x, weight = (whole(geometry[key], count, name, key) for key in ("x", "weight"))
     dy = whole((samples, outputs, *pixels), count, name, "dy")
     forward, input_gradient, weight_gradient = _exact(x, weight, dy, attributes)
+    ops = t.ops
     if name == "conv2d":
-        return lambda: t.runtime.leave(t.ops.conv2d(t.constant(x), t.constant(weight, "conv"), None, **attributes)), forward, ""
+        return lambda x, weight: ops.conv2d(x, weight, None, **attributes), ((x, ""), (weight, "conv")), (forward, "")
     if name == "conv2d_weight_gradient":
         values = {"kernel_size": tuple(kernel), **attributes}
-        return lambda: t.ops.conv2d_weight_gradient(t.constant(dy), t.constant(x), **values), weight_gradient, "conv"
+        return partial(ops.conv2d_weight_gradient, **values), ((dy, ""), (x, "")), (weight_gradient, "conv")
     if name == "conv2d_input_gradient":
         values = {"input_size": tuple(size), **attributes}
-        return (
-            lambda: t.runtime.leave(t.ops.conv2d_input_gradient(t.constant(dy), t.constant(weight, "conv"), **values)),
-            input_gradient,
-            "",
-        )
+        return partial(ops.conv2d_input_gradient, **values), ((dy, ""), (weight, "conv")), (input_gradient, "")
     values, kind = _transposed(attributes, pixels, kernel, size), "conv_transpose"
-    return lambda: t.runtime.leave(t.ops.conv_transpose2d(t.constant(dy), t.constant(weight, kind), None, **values)), input_gradient, ""
+    return lambda x, weight: ops.conv_transpose2d(x, weight, None, **values), ((dy, ""), (weight, kind)), (input_gradient, "")
 
 
 def _transposed(attributes: dict[str, Any], pixels: Iterable[int], kernel: Iterable[int], size: Iterable[int]) -> dict[str, Any]:
