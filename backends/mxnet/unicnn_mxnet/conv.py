@@ -8,7 +8,6 @@ from unicnn_mxnet.compat import mx
 from unicnn_mxnet.shape import pad
 from unicnn_mxnet.symbols import Tensor, namespace, pulled_back, shape
 
-
 _BLOCK = 8
 """oneDNN keeps channels in blocks of 8 or of 16, as wide as the processor's registers."""
 
