@@ -1,0 +1,5 @@
+from unicnn.conformance import BackendConformance
+
+
+class TestJax(BackendConformance):
+    backend = "jax"

@@ -1,0 +1,27 @@
+"""JAX as a backend of unicnn. This descriptor imports nothing heavy."""
+
+from importlib.metadata import entry_points
+
+from unicnn.backend import BackendInfo
+from unicnn.devices import cuda_or_cpu
+from unicnn.hookspecs import hookimpl
+
+
+def devices() -> tuple[str, ...]:
+    """Return "cpu", and "cuda" if there is a GPU and JAX has its plugin for it, which is a distribution of its own."""
+    has_plugin = any(point.name.startswith("xla_cuda") for point in entry_points(group="jax_plugins"))
+    return cuda_or_cpu("jax")() if has_plugin else ("cpu",)
+
+
+@hookimpl
+def unicnn_backend() -> BackendInfo:
+    """Describe the backend."""
+    return BackendInfo(
+        name="jax",
+        title="JAX",
+        package="unicnn_jax",
+        framework="jax",
+        distributions=("jax",),
+        install="pip install jax",
+        devices=devices,
+    )
