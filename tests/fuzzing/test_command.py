@@ -16,7 +16,7 @@ from unicnn.errors import BackendError, InputError
 
 from .planted import TORCH, plant
 
-FUZZ = (sys.executable, "-m", "unicnn.conformance.fuzzing")
+FUZZ = (sys.executable, "-m", "unicnn.cli", "fuzz")
 
 
 def fuzz(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

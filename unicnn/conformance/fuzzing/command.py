@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from unicnn import terminal
 
 
 def fuzz(
@@ -22,7 +25,7 @@ def fuzz(
     from unicnn import plugins
     from unicnn.conformance.fuzzing.campaign import Options, campaign
     from unicnn.conformance.fuzzing.progress import Progress
-    from unicnn.conformance.fuzzing.report import show, write
+    from unicnn.conformance.fuzzing.report import show
     from unicnn.errors import InputError
 
     names = plugins.usable() if backends is None else tuple(dict.fromkeys(name.strip() for name in backends.split(",") if name.strip()))
@@ -34,7 +37,7 @@ def fuzz(
     with Progress(options) as tell:
         ledger = campaign(options, tell)
     if json_to is not None:
-        write(json_to, ledger)
+        terminal.write(json_to, json.dumps(ledger.to_dict(), indent=2))
     if json_to != "-":
         show(ledger)
     raise typer.Exit(1 if ledger.failures else 0)

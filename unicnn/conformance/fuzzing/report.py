@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -13,19 +11,6 @@ from rich.table import Table
 
 from unicnn.conformance.fuzzing.judging import ALL
 from unicnn.conformance.fuzzing.ledger import Ledger
-from unicnn.errors import InputError
-
-
-def write(target: str, ledger: Ledger) -> None:
-    """Write a ledger as JSON to a file, or to standard output if it is called "-"."""
-    text = json.dumps(ledger.to_dict(), indent=2)
-    if target == "-":
-        print(text)
-        return
-    try:
-        Path(target).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror}). Choose another file.") from None
 
 
 def show(ledger: Ledger, console: Console | None = None) -> None:
