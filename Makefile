@@ -65,4 +65,4 @@ $(JAX)/.installed: pyproject.toml backends/numpy/pyproject.toml examples/your_ow
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info backends/*/*.egg-info
+	rm -rf $(VENV) $(JAX) build dist *.egg-info backends/*/*.egg-info

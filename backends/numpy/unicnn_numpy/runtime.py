@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from unicnn import derivatives
 from unicnn.backend import Compiled
 from unicnn.backend import Runtime as Contract
-from unicnn.derivatives import reverse
 from unicnn.plan import Plan
 
 Array = Any
@@ -50,7 +50,7 @@ class Runtime(Contract):
 
     def vjp(self, plan: Plan, wanted: Sequence[int]) -> Callable[..., tuple[Sequence[Array], Sequence[Array]]]:
         # Not the core's x * 0 + 1, which makes NaN of the gradients of a loss that is infinite.
-        step = reverse(plan, wanted, self.table, like=self.xp.full_like)
+        step = derivatives.reverse(plan, wanted, self.table, like=self.xp.full_like)
 
         def run(arguments: Sequence[Array], cotangents: Sequence[Array | None]) -> tuple[Sequence[Array], Sequence[Array]]:
             with np.errstate(all="ignore"):
