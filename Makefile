@@ -32,6 +32,7 @@ test-all: $(STAMP)
 
 test-gpu: $(STAMP)
 	$(BIN)/python tests/on_gpu.py --device cuda
+	if [ -e $(JAX)/.installed ]; then $(JAX)/bin/python tests/on_gpu.py --device cuda --backends jax; fi
 
 # What XLA has compiled is kept beside the environment, for the next run.
 test-plugin: $(JAX)/.installed

@@ -86,7 +86,7 @@ def _outcome(case: AnyCase, finding: Finding, known: differences.Difference | No
             return FAILED, f"passes, but is listed as a known difference ({known.reason}). Take {known.case!r} off the list."
         return PASSED, ""
     if known is not None:
-        return KNOWN, f"{known.reason} ({finding.departure})"
+        return KNOWN, f"{known.reason} [{finding.departure}]"
     return (WARNED if case.level == "sharp" else FAILED), finding.departure
 
 

@@ -87,7 +87,7 @@ def lines(card: Scorecard, most: int = 12) -> list[str]:
 
 def notes(verdicts: Sequence[Verdict], most: int) -> list[str]:
     """Return one line for each known difference, and for each of the first failures and warnings."""
-    known = Counter((item.op, item.detail.rpartition(" (")[0] or item.detail) for item in verdicts if item.outcome == KNOWN)
+    known = Counter((item.op, item.detail.partition(" [")[0]) for item in verdicts if item.outcome == KNOWN)
     told = [f"known: {op}, {count} case{'s' * (count > 1)}: {reason}" for (op, reason), count in known.items()]
     wrong = [item for item in verdicts if item.outcome in (FAILED, WARNED)]
     told += [f"{item.outcome}: {item.case}: {item.detail}" for item in wrong[:most]]

@@ -157,15 +157,23 @@ class Hunt:
     def _again(self, drawn: Drawn) -> Fault | None:
         """Return the fault that is being shrunk if a smaller network has it, too."""
         assert self.whole is not None
-        suspects = run(drawn, self.options.backends).suspects
-        return next((suspect.fault for suspect in suspects if suspect.fault == self.whole.fault), None)
+        for suspect in run(drawn, self.options.backends).suspects:
+            if suspect.fault == self.whole.fault and self._cut(drawn, suspect) is None:
+                return suspect.fault
+        return None
+
+    def _cut(self, drawn: Drawn, suspect: Suspect) -> tuple[Fault, Spot] | Beyond | None:
+        """Return the layer that shows a fault alone, None if none does, or why it is no fault."""
+        try:
+            return cut(drawn, suspect, self.options.backends)
+        except Beyond as beyond:
+            return beyond
 
     def _follow(self, drawn: Drawn, suspect: Suspect) -> None:
         if self.ledger.again(suspect.fault):
             return
-        try:
-            found = cut(drawn, suspect, self.options.backends)
-        except Beyond:
+        found = self._cut(drawn, suspect)
+        if isinstance(found, Beyond):
             self.ledger.beyond += 1
             return
         if found is None:
