@@ -154,6 +154,10 @@ class Runtime(ABC):
         """Return a function of the plan's arguments that returns its results, as fast as the framework can and without gradients."""
         return plan
 
+    def once(self, plan: Plan) -> Compiled:
+        """Return the same function for a plan that is called once or twice: step by step, unless compiling takes less time."""
+        return plan
+
     def vjp(self, plan: Plan, wanted: Sequence[int]) -> Callable[..., tuple[Sequence[Tensor], Sequence[Tensor]]]:
         """Return a function (arguments, cotangents) -> (results, gradients of the arguments `wanted`).
 

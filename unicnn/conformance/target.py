@@ -44,7 +44,7 @@ class Target:
         if program is None:
             program = lower(model, self.backend, self.device, numerics, weights=weights)
             if not self.compiled:
-                program.runtime.compile = lambda plan: plan  # type: ignore[method-assign]
+                program.runtime.compile = program.runtime.once  # type: ignore[method-assign]
         else:
             program.load(weights)
         self._programs[model, numerics] = program

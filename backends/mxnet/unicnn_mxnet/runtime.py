@@ -39,13 +39,10 @@ class Runtime(Contract):
 
     def compile(self, plan: Plan) -> Compiled:
         # A plan that asks for shapes cannot be traced, and runs step by step: symbols do not know them.
-        graph, training = plan if plan.static else Graph(plan, settled=True), plan.training
+        return _in_mode(plan if plan.static else Graph(plan, settled=True), plan.training)
 
-        def run(arguments: Sequence[Tensor]) -> Sequence[Tensor]:
-            with mx.autograd.pause(train_mode=training):
-                return graph(arguments)
-
-        return run
+    def once(self, plan: Plan) -> Compiled:
+        return _in_mode(plan, plan.training)
 
     def vjp(self, plan: Plan, wanted: Sequence[int]) -> Callable[..., tuple[Sequence[Tensor], Sequence[Tensor]]]:
         graph = Graph(plan, settled=False)
@@ -68,6 +65,16 @@ class Runtime(Contract):
 
     def synchronize(self) -> None:
         mx.nd.waitall()
+
+
+def _in_mode(function: Compiled, training: bool) -> Compiled:
+    """Return `function` without derivatives, in the mode that operators look at."""
+
+    def run(arguments: Sequence[Tensor]) -> Sequence[Tensor]:
+        with mx.autograd.pause(train_mode=training):
+            return function(arguments)
+
+    return run
 
 
 class Graph:

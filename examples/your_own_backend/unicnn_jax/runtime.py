@@ -49,6 +49,9 @@ class Runtime(Contract):
     def compile(self, plan: Plan) -> Compiled:
         return jax.jit(plan, compiler_options=OPTIONS)
 
+    def once(self, plan: Plan) -> Compiled:
+        return self.compile(plan)  # step by step JAX compiles every step by itself, which takes longer
+
     def vjp(self, plan: Plan, wanted: Sequence[int]) -> Callable[..., tuple[Results, Results]]:
         def run(arguments: Sequence[Tensor], cotangents: Sequence[Tensor | None]) -> tuple[Results, Results]:
             def of_leaves(*leaves: Tensor) -> tuple[Results, Results]:
