@@ -35,9 +35,11 @@ def avg_pool2d(x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, co
     sums = _join(op.elemwise_add, _padded(x, padding, 0.0), kernel_size, stride)
     if padding == counted:
         return sums / math.prod(kernel_size)
-    # Divisors differ at the border: pool one channel of ones of the first sample, which has the dtype of x.
+    # Divisors differ at the border: pool one channel of ones of the first sample, which has the dtype of x. Not by `slice`, in which
+    # oneDNN divides by zero, and ends the process, where a convolution has left channels in blocks.
     rest = tuple((p[0] - c[0], p[1] - c[1]) for p, c in zip(padding, counted, strict=True))
-    ones = _padded(op.ones_like(op.slice(x, begin=(0, 0), end=(1, 1))), counted, 1.0)
+    first = op.slice_axis(op.slice_axis(x, axis=0, begin=0, end=1), axis=1, begin=0, end=1)
+    ones = _padded(op.ones_like(first), counted, 1.0)
     return op.broadcast_div(sums, _join(op.elemwise_add, _padded(ones, rest, 0.0), kernel_size, stride))
 
 
