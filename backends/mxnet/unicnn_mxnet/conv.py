@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from unicnn.ops.fields import Pair, Sides
 from unicnn_mxnet import columns
 from unicnn_mxnet.compat import mx
@@ -31,7 +33,7 @@ def conv_transpose2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: 
         y = _crop(_by_columns(x, weight, stride, dilation, groups), crop)
         return y if bias is None else op.broadcast_add(y, op.reshape(bias, shape=(1, -1, 1, 1)))
     if max(stride) > 1 and max(dilation) > 1:
-        x, stride = _spread(x, weight, stride), (1, 1)
+        x, stride = _spread(x, inputs, stride), (1, 1)
     (top, bottom), (left, right) = crop
     extra = (top - bottom, left - right)
     common = {
@@ -62,14 +64,15 @@ def _by_columns(x: Tensor, weight: Tensor, stride: Pair, dilation: Pair, groups:
     return op.col2im(columns, output_size=tuple(size), kernel=tuple(kernel), stride=stride, dilate=dilation, pad=(0, 0))
 
 
-def _spread(x: Tensor, weight: Tensor, stride: Pair) -> Tensor:
+def _spread(x: Tensor, channels: int, stride: Pair) -> Tensor:
     """Return `x` with its stride written out as zeros: without oneDNN, stride and dilation together give wrong values.
 
     Not the kernel with its dilation: a weight that is not an argument makes oneDNN's Deconvolution write past its gradient.
     """
     op = namespace(x)
-    channels = shape(weight)[0]
-    ones = op.ones_like(op.slice(weight, begin=(None, 0, 0, 0), end=(None, 1, 1, 1)))
+    # Ones in the dtype of x, one for each channel. Not from the weight, which in inference lies in blocks, and a part of it ends the process.
+    pixel = functools.reduce(lambda part, axis: op.slice_axis(part, axis=axis, begin=0, end=1), (0, 2, 3), x)
+    ones = op.ones_like(op.transpose(pixel, axes=(1, 0, 2, 3)))
     return op.Deconvolution(x, ones, no_bias=True, num_filter=channels, kernel=(1, 1), stride=stride, num_group=channels)
 
 
