@@ -38,6 +38,14 @@ class UnsupportedError(UnicnnError, NotImplementedError):
     """Report a combination that a backend declares it does not offer."""
 
 
+class TrainingError(UnicnnError, RuntimeError):
+    """Report a training that cannot go on: a loss that is NaN, or that explodes."""
+
+
+class CheckpointError(UnicnnError, RuntimeError):
+    """Report a checkpoint that cannot be written, is damaged, or belongs to another training."""
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     """Return a hint for a misspelt name: ``" Did you mean 'relu'?"``, or the names there are."""
     names = sorted(known)
