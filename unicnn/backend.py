@@ -168,6 +168,22 @@ class Runtime(ABC):
 
         return reverse(plan, wanted, self.table)
 
+    def step(self, plan: Plan, wanted: Sequence[int], update: Plan) -> Callable[..., tuple[Sequence[Tensor], Sequence[Tensor]]]:
+        """Return a training step: a function (arguments, cotangents, rest) -> (results, moved).
+
+        `update` takes the arguments `wanted` of `plan`, their gradients, then the `rest`, and returns what moved. This default derives,
+        then updates; a framework that compiles can do both at once.
+        """
+        derive, move = self.vjp(plan, wanted), self.compile(update)
+
+        def run(
+            arguments: Sequence[Tensor], cotangents: Sequence[Tensor | None], rest: Sequence[Tensor]
+        ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+            results, gradients = derive(arguments, cotangents)
+            return results, move([*(arguments[place] for place in wanted), *gradients, *rest])
+
+        return run
+
     def synchronize(self) -> None:  # noqa: B027 - there is nothing to wait for unless a framework says so
         """Wait until everything asked for has been computed; raise what went wrong."""
 

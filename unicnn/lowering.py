@@ -33,10 +33,12 @@ class Purpose:
     loss: Loss | None = None
     probes: bool = False
     gradients: bool = False
+    scores: bool = False
+    """Whether the model's output is a result beside the loss, behind it."""
 
     def __hash__(self) -> int:
         # One lookup of a plan at every call: the fields' own hash would be slower than the rest of it.
-        return self.training + 2 * self.every + 4 * self.probes + 8 * self.gradients
+        return self.training + 2 * self.every + 4 * self.probes + 8 * self.gradients + 16 * self.scores
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ class _Builder:
         shape = self.graph.shapes[name]
         function = self._lowering(loss, loss.attributes(shape), (shape,), f"{self.graph.model.name} ({loss})")
         operands: list[int | None] = [self._read(name, "loss", 0), target]
-        return {"loss": self._step(loss.lowering(), function, loss.attributes(shape), operands)[0]}
+        heads = {"loss": self._step(loss.lowering(), function, loss.attributes(shape), operands)[0]}
+        return heads | ({"scores": self._leave(self.values[name])} if self.purpose.scores else {})
 
     def _node(self, node: Node, states: dict[str, int]) -> None:
         operands: list[int | None] = [self._read(source, node.name, place) for place, source in enumerate(node.inputs)]

@@ -13,8 +13,8 @@ class Argument:
     """Describe one argument of a plan.
 
     `role` is "input", "mask", "values", "probe" (values in canonical order), "labels" (int64), "parameter", "state" (a parameter
-    that is not learned), or "prepared" (made once from parameters), which come as the backend packs their `kind`. `shape` leaves the
-    batch axis of a batched one out.
+    that is not learned), "gradient", "slot" (what an optimiser keeps for a parameter), or "prepared" (made once from parameters), which
+    come as the backend packs their `kind`, or "number" (one value). `shape` leaves the batch axis of a batched one out.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Argument:
     @property
     def batched(self) -> bool:
         """Tell whether the first axis is the batch."""
-        return self.role not in ("parameter", "state", "prepared")
+        return self.role in ("input", "mask", "values", "probe", "labels")
 
 
 @dataclass(frozen=True)

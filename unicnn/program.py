@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from unicnn import plugins, randomness
+from unicnn import overflow, plugins, randomness
 from unicnn.backend import Backend, Runtime
 from unicnn.checks import batch_size, check_labels, check_mode, check_values, check_weights
 from unicnn.errors import BackendError, InputError, UnknownNameError, closest
@@ -111,7 +111,7 @@ class Program:
         self._prepared: dict[str, Any] = {}
         self._plans: dict[Purpose, Lowered] = {}
         self._compiled: dict[Purpose, Callable[..., Any]] = {}
-        self._plan(Purpose())
+        self.lowered(Purpose())
 
     @property
     def model(self) -> Model:
@@ -162,7 +162,7 @@ class Program:
         """Return everything one forward and backward pass computed, for a comparison."""
         purpose = Purpose(training=check_mode(mode), loss=find_loss(loss), gradients=True, every=True, probes=True)
         results, gradients = self._backward(x, labels, None, purpose, step)
-        names = self._plan(purpose).layers
+        names = self.lowered(purpose).layers
         arrays = [self.runtime.array(result) for result in results[: 1 + len(names)]]
         incoming = {name: gradients.pop(name) for name in probes(self.graph)}
         return Trace(arrays[0].item(), dict(zip(names, arrays[1:], strict=True)), gradients, incoming)
@@ -181,29 +181,39 @@ class Program:
     def __repr__(self) -> str:
         return f"<Program {self.model.name} on {self.backend.info.name}, {self.runtime.device}, {self.numerics.name}>"
 
-    def _plan(self, purpose: Purpose) -> Lowered:
+    def lowered(self, purpose: Purpose) -> Lowered:
+        """Return the plan for a purpose, made once."""
         if purpose not in self._plans:
             self._plans[purpose] = build(self.graph, self.arithmetic, self.numerics.dtype, purpose)
         return self._plans[purpose]
 
-    def _held(self, lowered: Lowered) -> list[Any]:
+    def held(self, lowered: Lowered) -> list[Any]:
         """Return the parameters, and what is made from them once."""
         for name in lowered.prepared:
             if name not in self._prepared:
                 self._prepared[name] = self.arithmetic.prepare(self.graph, name, self._weight)
         return [*self._parameters.values(), *[self._prepared[name] for name in lowered.prepared]]
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters and running statistics by full name, as the backend packs them."""
+        return self._parameters
+
     def _weight(self, name: str) -> Array:
         return self.runtime.unpack(self.graph.parameters[name].kind, self._parameters[name])
 
-    def _move(self, lowered: Lowered, states: Sequence[Any]) -> None:
-        """Take the new states of a training pass, and forget what was made from the old ones."""
-        self._parameters.update(zip(lowered.states, states, strict=True))
-        layers = {name.rpartition(".")[0] for name in lowered.states}
+    def move(self, lowered: Lowered, results: Sequence[Any], learned: Mapping[str, Any] | None = None) -> None:
+        """Take the new states of a training pass, and new tensors of `learned` parameters; forget what was made from the old ones."""
+        first = len(lowered.heads) + len(lowered.layers)
+        new = dict(zip(lowered.states, results[first : first + len(lowered.states)], strict=True)) | dict(learned or {})
+        if not new:
+            return
+        layers = {name.rpartition(".")[0] for name in new}
         self._prepared = {name: value for name, value in self._prepared.items() if name.rpartition(".")[0] not in layers}
+        self._parameters = {**self._parameters, **new}
 
     def _forward(self, x: Any, purpose: Purpose, step: int) -> tuple[list[Any], dict[str, Any]]:
-        lowered = self._plan(purpose)
+        lowered = self.lowered(purpose)
         values, native = self._inputs(x)
         size = batch_size(self.graph, values, purpose.training)
         if size == 0:
@@ -212,30 +222,20 @@ class Program:
         if compiled is None:
             compiled = self._compiled[purpose] = self.arithmetic.compile(lowered.plan)
         masks = self._masks(purpose, size, step) if purpose.training else ()
-        arguments = [*values, *self._held(lowered), *masks]
+        arguments = [*values, *self.held(lowered), *masks]
         results = compiled(arguments)
         if self.arithmetic.alarmed(results):
-            self._find_overflow(purpose, arguments)
+            overflow.find(self, purpose, arguments)
         first, second = len(lowered.heads), len(lowered.heads) + len(lowered.layers)
         if lowered.states:
-            self._move(lowered, results[second : second + len(lowered.states)])
+            self.move(lowered, results)
         found = results[:second] if native else [_owned(self.runtime.array(value), x) for value in results[:second]]
         return list(found[:first]), dict(zip(lowered.layers, found[first:], strict=True))
 
     def _backward(
         self, x: Any, labels: Any, cotangents: list[Any] | None, purpose: Purpose, step: int
     ) -> tuple[Sequence[Any], dict[str, Array]]:
-        lowered = self._plan(purpose)
-        values, _ = self._inputs(x)
-        size = batch_size(self.graph, values, purpose.training)
-        if size == 0:
-            raise InputError(f"{self.model.name}: the loss of an empty batch is undefined. Pass at least one sample.")
-        arguments = [*values, *self._held(lowered), *self._masks(purpose, size, step)]
-        if purpose.loss is not None:
-            arguments.append(self._target(labels, size, purpose.loss))
-        if purpose.probes:
-            zeros = (np.zeros((size, *shape), self.numerics.dtype) for shape in probes(self.graph).values())
-            arguments += map(self.runtime.tensor, zeros)
+        lowered, arguments, size = self.feed(x, purpose, step, labels)
         wanted = lowered.arguments("input", "parameter", "probe")
         if purpose not in self._compiled:
             self._compiled[purpose] = self.arithmetic.vjp(lowered.plan, tuple(wanted.values()))
@@ -247,54 +247,25 @@ class Program:
             for name, value in zip(wanted, gradients, strict=True)
         }
         if self.arithmetic.alarmed(results):
-            self._find_overflow(purpose, arguments)
-            self._find_gradient_overflow(arrays)
-        second = len(lowered.heads) + len(lowered.layers)
-        if lowered.states:
-            self._move(lowered, results[second : second + len(lowered.states)])
+            overflow.find(self, purpose, arguments)
+            overflow.find_in_gradients(self, arrays)
+        self.move(lowered, results)
         return results, arrays
 
-    def _find_overflow(self, purpose: Purpose, arguments: Sequence[Any]) -> None:
-        """Raise InputError naming the first layer that is given a value which is not finite, or return if there is none.
-
-        The alarm is sounded by bounds, and may be a false one.
-        """
-        every = self._plan(Purpose(training=purpose.training, every=True))
-        kept = [*arguments[: len(self.model.inputs)], *self._held(every), *self._plan(purpose).masks(arguments)]
-        results = self.arithmetic.compile(every.plan)(kept)
-        values = dict(zip((name for name, _ in self.model.inputs), map(self.runtime.array, arguments), strict=False))
-        first = len(every.heads)
-        for name, result in zip(every.layers, results[first : first + len(every.layers)], strict=True):
-            values[name] = self.runtime.array(result)
-        for name, array in values.items():
-            if not np.isfinite(array).all():
-                self._refuse_overflow(name, array)
-        for name, result in zip(every.states, results[first + len(every.layers) :], strict=False):
-            if not np.isfinite(self.runtime.array(result)).all():
-                raise InputError(
-                    f"{self.model.name}: the running statistic {name!r} exceeds the range of float32, and identical numerics have no place for "
-                    'what is not finite. Scale the inputs down, or use numerics="native".'
-                )
-
-    def _refuse_overflow(self, name: str, array: Array) -> None:
-        place = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(array)))
-        reader = next((node for node in self.graph.nodes if name in node.inputs), None)
-        entered = "the output" if reader is None else self.graph.path(reader)
-        given = dict(self.model.inputs)
-        source = f"the input {name!r}" if name in given else f"{self.model.name}/{name}, which exceeds the range of float32,"
-        raise InputError(
-            f"{entered} is given {array[place]} by {source} at {place}, and identical numerics have no place for what is not finite. "
-            + ("Repair the data" if name in given else "Use smaller weights or inputs")
-            + ', or use numerics="native".'
-        )
-
-    def _find_gradient_overflow(self, gradients: Mapping[str, Array]) -> None:
-        for name, array in gradients.items():
-            if not np.isfinite(array).all():
-                raise InputError(
-                    f"{self.model.name}: the gradient of {name!r} exceeds the range of float32, and identical numerics have no place for what is "
-                    'not finite. Scale the loss or the cotangents down, or use numerics="native".'
-                )
+    def feed(self, x: Any, purpose: Purpose, step: int, labels: Any = None) -> tuple[Lowered, list[Any], int]:
+        """Return the plan for a purpose, its arguments for a batch, and the size of the batch; for passes with a loss or cotangents."""
+        lowered = self.lowered(purpose)
+        values, _ = self._inputs(x)
+        size = batch_size(self.graph, values, purpose.training)
+        if size == 0:
+            raise InputError(f"{self.model.name}: the loss of an empty batch is undefined. Pass at least one sample.")
+        arguments = [*values, *self.held(lowered), *self._masks(purpose, size, step)]
+        if purpose.loss is not None:
+            arguments.append(self._target(labels, size, purpose.loss))
+        if purpose.probes:
+            zeros = (np.zeros((size, *shape), self.numerics.dtype) for shape in probes(self.graph).values())
+            arguments += map(self.runtime.tensor, zeros)
+        return lowered, arguments, size
 
     def _inputs(self, x: Any) -> tuple[list[Any], bool]:
         """Return the inputs as canonical tensors in the model's order, and whether they came as tensors."""

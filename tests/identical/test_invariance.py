@@ -143,7 +143,7 @@ def test_subnormals_and_minus_zero_count_as_zero(backend: str) -> None:
 def test_no_layer_is_left_to_the_framework_alone(purpose: Purpose, backend: str) -> None:
     """Every step but those that only move values is one of the core's functions."""
     program = un.lower(NETWORK, backend, numerics="identical")
-    steps = program._plan(purpose).plan.steps
+    steps = program.lowered(purpose).plan.steps
     own = {step.op for step in steps if getattr(step.function, "__module__", None) == f"unicnn_{backend}.{step.op}"}
     moved = {step.op for step in steps if "unicnn_" in str(getattr(step.function, "__module__", ""))}
     assert own == set()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 Array: TypeAlias = np.ndarray[Any, Any]
 Tensor: TypeAlias = Any
 Function: TypeAlias = Callable[..., Any]
+Learn: TypeAlias = Callable[[Sequence[Tensor], Sequence[Tensor | None], Sequence[Tensor]], tuple[Sequence[Tensor], Sequence[Tensor]]]
 Derivative: TypeAlias = Callable[[Sequence[Tensor], Sequence[Tensor | None]], tuple[Sequence[Tensor], Sequence[Tensor]]]
 
 
@@ -67,6 +71,24 @@ class Arithmetic:
     def vjp(self, plan: Plan, wanted: Sequence[int]) -> Derivative:
         """Return a function (arguments, cotangents) -> (results, gradients of the arguments `wanted`)."""
         return self.runtime.vjp(plan, wanted)
+
+    def formula(self, function: Function) -> Function:
+        """Return a formula, function(t, *values), as a function of tensors; `t` has `sqrt`, `maximum`, `minimum` and `total`."""
+        return partial(function, self.namespace)
+
+    @cached_property
+    def namespace(self) -> Any:
+        """Return the functions that formulas are written in, over tensors of the backend."""
+        exact = importlib.import_module(f"{self.backend.info.package}.exact")
+
+        def total(x: Tensor) -> Tensor:
+            return exact.reshape(exact.sum(x, tuple(range(len(exact.shape(x)))), keepdims=True), (1,))
+
+        return SimpleNamespace(sqrt=exact.sqrt, maximum=exact.maximum, minimum=exact.minimum, total=total)
+
+    def step(self, plan: Plan, wanted: Sequence[int], update: Plan) -> Learn:
+        """Return a function (arguments, cotangents, rest) -> (results, what `update` makes of the arguments `wanted`, their gradients and the rest)."""
+        return self.runtime.step(plan, wanted, update)
 
     def alarmed(self, results: Sequence[Tensor]) -> bool:
         """Tell whether a layer may have been given a value that is not finite, where that is an error."""

@@ -196,10 +196,10 @@ def _plain(value: Any, where: str, above: tuple[int, ...]) -> Any:
         return {key: _plain(item, f"{where}.{key}", above) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, f"{where}[{index}]", above) for index, item in enumerate(value)]
-    reason = "keys that are not strings" if isinstance(value, Mapping) else f"{value!r}"
+    kind = "a table with keys that are not strings" if isinstance(value, Mapping) else f"of type {type(value).__name__}"
     raise CheckpointError(
-        f"{where} is or has {reason:.200}, which JSON cannot keep. Use strings, finite numbers, true, false, null, and lists and tables of "
-        "them; numbers that need not be finite belong among the arrays."
+        f"{where} is {value if isinstance(value, float) else kind}, which JSON cannot keep. Use strings, finite numbers of less than 300 digits, true, false, null, and "
+        "lists and tables of them; numbers that need not be finite belong among the arrays."
     )
 
 
@@ -210,7 +210,7 @@ def _write_pair(folder: Path, step: int, arrays: list[tuple[str, Array]], docume
     """Write both files under temporary names, then give them their own, the .json last."""
     _make(folder)
     tensors, path = folder / f"checkpoint-{step:08d}-{os.urandom(4).hex()}.safetensors", folder / _document_name(step)
-    temporary_tensors, temporary = _temporary(tensors), _temporary(path)
+    temporary_tensors, temporary = _temporary(tensors), _temporary(tensors.with_suffix(".json"))
     try:
         size, digest = _write(temporary_tensors, _serialised(arrays))
         stated = {"file": tensors.name, "bytes": size, "sha256": digest}
@@ -511,7 +511,7 @@ def _arrays(path: Path, stated: _Stated) -> dict[str, Array]:
         arrays = load_file(tensors) if digest == stated.digest else {}
     except OSError as error:
         raise CheckpointError(f"{tensors.name}: cannot be read ({error.strerror or error}), and {path.name} needs it.") from None
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, LookupError, TypeError, ValueError) as error:  # the latter of a dtype that NumPy has not
         raise CheckpointError(
             f"{tensors.name}: is not a safetensors file of arrays that NumPy knows ({error}); it is not a checkpoint."
         ) from None

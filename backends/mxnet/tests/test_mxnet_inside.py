@@ -116,7 +116,7 @@ def test_running_statistics_move_once_and_by_the_batch(run: Callable[..., object
 
 def test_the_old_statistics_stay_as_they_were_for_whoever_holds_them() -> None:
     program = un.lower(SMALL, "mxnet")
-    before = {name: program._parameters[name] for name in ("norm1.mean", "norm1.var")}
+    before = {name: program.parameters[name] for name in ("norm1.mean", "norm1.var")}
     x, labels = batch(5)
     program.gradients(x, labels, mode="training")
     program.runtime.synchronize()

@@ -74,19 +74,31 @@ class Runtime(Contract):
 
         return run
 
+    def step(self, plan: Plan, wanted: Sequence[int], update: Plan) -> Callable[..., tuple[Results, Results]]:
+        traced: dict[tuple[bool, ...], Traced] = {}
+
+        def run(arguments: Sequence[Tensor], cotangents: Sequence[Tensor | None], rest: Sequence[Tensor]) -> tuple[Results, Results]:
+            given = tuple(cotangent is not None for cotangent in cotangents)
+            if given not in traced:
+                traced[given] = Traced(plan, learned(plan, wanted, given, update), self.device, batched=sum(given))
+            values = traced[given]([*arguments, *(cotangent for cotangent in cotangents if cotangent is not None), *rest])
+            return values[: len(plan.results)], values[len(plan.results) :]
+
+        return run
+
     def synchronize(self) -> None:
         if self.device != "cpu":
             tf.test.experimental.sync_devices()
 
 
 class Traced:
-    """Be `body` as a graph, traced at the first call for all batch sizes; it takes the plan's arguments and perhaps more.
+    """Be `body` as a graph, traced at the first call for all batch sizes; it takes the plan's arguments and perhaps more, all of them, or `batched`, batches.
 
     A plan that asks for shapes is traced for each size of the batch.
     """
 
-    def __init__(self, plan: Plan, body: Callable[[Sequence[Tensor]], Results], device: str) -> None:
-        self.plan, self.body, self.device = plan, body, device
+    def __init__(self, plan: Plan, body: Callable[[Sequence[Tensor]], Results], device: str, batched: int | None = None) -> None:
+        self.plan, self.body, self.device, self.batched = plan, body, device, batched
         self.concrete: Callable[..., Results] | None = None
         self.by_size: dict[int, Callable[..., Results]] = {}
 
@@ -106,7 +118,9 @@ class Traced:
     def trace(self, arguments: Sequence[Tensor]) -> Callable[..., Results]:
         """Return the graph for arguments of these shapes and any batch size."""
         fixed = [self.plan.static or not item.batched for item in self.plan.arguments]
-        fixed += [self.plan.static] * (len(arguments) - len(fixed))
+        more = len(arguments) - len(fixed)
+        batched = more if self.batched is None else self.batched
+        fixed += [self.plan.static] * batched + [True] * (more - batched)
         signature = [tf.TensorSpec(_any_batch(x.shape, one), x.dtype) for x, one in zip(arguments, fixed, strict=True)]
 
         def flat(*tensors: Tensor) -> list[Tensor]:
@@ -141,6 +155,19 @@ def derived(plan: Plan, wanted: Sequence[int], given: Sequence[bool]) -> Callabl
         cotangents = [next(rest) if one else tf.ones_like(head) for head, one in zip(heads, given, strict=True)]
         gradients = tape.gradient(heads, leaves, cotangents, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return [*results, *gradients]
+
+    return body
+
+
+def learned(plan: Plan, wanted: Sequence[int], given: Sequence[bool], update: Plan) -> Callable[[Sequence[Tensor]], Results]:
+    """Return a function of the arguments, the cotangents that are `given` and the rest, to the results and what `update` moves."""
+    derive = derived(plan, wanted, given)
+    taken = len(plan.arguments) + sum(given)
+
+    def body(tensors: Sequence[Tensor]) -> Results:
+        found = derive(tensors[:taken])
+        results, gradients = found[: len(plan.results)], found[len(plan.results) :]
+        return [*results, *update([*(tensors[place] for place in wanted), *gradients, *tensors[taken:]])]
 
     return body
 

@@ -15,7 +15,7 @@ from unicnn.backend import Backend, BackendInfo, Runtime
 from unicnn.derivatives import RULES, Rule, Thunks, reverse
 from unicnn.errors import InputError
 from unicnn.graph import Graph
-from unicnn.numerics.arithmetic import Arithmetic, Array, Derivative, Function, Tensor
+from unicnn.numerics.arithmetic import Arithmetic, Array, Derivative, Function, Learn, Tensor
 from unicnn.numerics.identical import contractions, functions, host, pooling
 from unicnn.numerics.identical import rounded as r
 from unicnn.numerics.identical.rounded import Rounded
@@ -137,16 +137,28 @@ class Identical(Arithmetic):
     def plan(self, arguments: Sequence[Argument], steps: Sequence[Step], results: Sequence[int], training: bool) -> Plan:
         return WatchedPlan(self.table, arguments, steps, results, training=training)
 
+    def formula(self, function: Function) -> Function:
+        return partial(_over_rounded, self.table, partial(function, r))
+
     def vjp(self, plan: Plan, wanted: Sequence[int]) -> Derivative:
+        run = self._backward(plan, wanted, None)
+        return lambda arguments, cotangents: run(arguments, cotangents, ())
+
+    def step(self, plan: Plan, wanted: Sequence[int], update: Plan) -> Learn:
+        return self._backward(plan, wanted, update)
+
+    def _backward(self, plan: Plan, wanted: Sequence[int], update: Plan | None) -> Learn:
         t = self.table
         step = reverse(plan, wanted, t, self.rules, join=lambda a, b: t.narrow(t.widen(a) + t.widen(b)), like=partial(_like, t))
         compiled: dict[tuple[bool, ...], Callable[[Sequence[Tensor]], Sequence[Tensor]]] = {}
 
-        def run(arguments: Sequence[Tensor], cotangents: Sequence[Tensor | None]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        def run(
+            arguments: Sequence[Tensor], cotangents: Sequence[Tensor | None], rest: Sequence[Tensor]
+        ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
             given = tuple(cotangent is not None for cotangent in cotangents)
             if given not in compiled:
-                compiled[given] = self.runtime.compile(Backward(t, plan, step, given))
-            found = compiled[given]([*arguments, *(cotangent for cotangent in cotangents if cotangent is not None)])
+                compiled[given] = self.runtime.compile(Backward(t, plan, step, given, wanted, update))
+            found = compiled[given]([*arguments, *(cotangent for cotangent in cotangents if cotangent is not None), *rest])
             first = len(plan.results)
             return [*found[:first], found[-1]], found[first:-1]
 
@@ -170,26 +182,34 @@ class WatchedPlan(Plan):
 
 
 class Backward(Plan):
-    """Be a plan of its own that runs another one forward and then backward: its arguments, then the cotangents that are given."""
+    """Be a plan of its own that runs another one forward and backward, and perhaps an update: its arguments, the cotangents given, the rest."""
 
     static = True
 
-    def __init__(self, table: Table, plan: Plan, step: Derivative, given: tuple[bool, ...]) -> None:
+    def __init__(
+        self, table: Table, plan: Plan, step: Derivative, given: tuple[bool, ...], wanted: Sequence[int], update: Plan | None
+    ) -> None:
         heads = [Argument(f"cotangent{place}", "values", ()) for place, one in enumerate(given) if one]
-        super().__init__([*plan.arguments, *heads], (), (), training=plan.training)
+        rest = [] if update is None else update.arguments[2 * len(wanted) :]
+        super().__init__([*plan.arguments, *heads, *rest], (), (), training=plan.training)
         self.table, self.step, self.given, self.taken = table, step, given, len(plan.arguments)
+        self.wanted, self.update = tuple(wanted), update
 
     def __call__(self, arguments: Sequence[Tensor]) -> tuple[Tensor, ...]:
         t, rest = self.table, iter(arguments[self.taken :])
         cotangents = [next(rest) if one else None for one in self.given]
 
-        def both() -> list[Tensor]:
-            results, gradients = self.step(arguments[: self.taken], cotangents)
-            for gradient in gradients:
+        def all_of_it() -> list[Tensor]:
+            results, found = self.step(arguments[: self.taken], cotangents)
+            for gradient in found:
                 t.watch(gradient)
-            return [*results, *gradients]
+            if self.update is not None:
+                found = self.update([*(arguments[place] for place in self.wanted), *found, *rest])
+                for moved in found:
+                    t.watch(moved)
+            return [*results, *found]
 
-        return self.table.watched(both)
+        return self.table.watched(all_of_it)
 
 
 def _entered(t: Table, x: Tensor) -> Tensor:

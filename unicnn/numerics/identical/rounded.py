@@ -117,6 +117,22 @@ def where(condition: Condition, x: Rounded, y: Rounded) -> Rounded:
     return Rounded(x.t, x.t.where(condition.raw, x.raw, y.raw))
 
 
+def maximum(x: Rounded, y: Operand) -> Rounded:
+    """Return the larger one."""
+    return Rounded(x.t, x.t.maximum(x.raw, y.raw if isinstance(y, Rounded) else y))
+
+
+def minimum(x: Rounded, y: Operand) -> Rounded:
+    """Return the smaller one."""
+    return Rounded(x.t, x.t.minimum(x.raw, y.raw if isinstance(y, Rounded) else y))
+
+
+def total(x: Rounded) -> Rounded:
+    """Return the sum of all values, of shape (1,)."""
+    axes = tuple(range(len(x.shape)))
+    return x.of(x.t.reshape(exact_sum(x.t, x.raw, axes, keepdims=True), (1,)))
+
+
 def clip(x: Rounded, low: float, high: float) -> Rounded:
     """Return x, at least `low` and at most `high`."""
     return Rounded(x.t, x.t.minimum(x.t.maximum(x.raw, low), high))

@@ -1,0 +1,1 @@
+"""Training: a recipe, described once, that gives the same network on every backend."""
