@@ -35,6 +35,14 @@ _HOMES = dict.fromkeys(_OPS, "ops") | {
     "Uniform": "initializers",
     "fashion_mnist": "datasets",
     "UnicnnError": "errors",
+    "Recipe": "training.recipe",
+    "load_recipe": "training.recipe",
+    "save_recipe": "training.recipe",
+    "Data": "training.data",
+    "History": "training.history",
+    "train": "training.run",
+    **dict.fromkeys(("SGD", "Adagrad", "Adam", "AdamW", "ClipGlobalNorm", "ClipNorm", "ClipValue", "RMSProp"), "training.optimizers"),
+    **dict.fromkeys(("ConstantRate", "CosineDecay", "MultiStepDecay", "PolynomialDecay", "StepDecay", "Warmup"), "training.schedules"),
 }
 _MODULES = ("datasets", "errors", "ops", "zoo")
 
@@ -82,6 +90,12 @@ if TYPE_CHECKING:
     )
     from unicnn.ops.symbolic import Input
     from unicnn.program import Program, lower
+    from unicnn.training.data import Data
+    from unicnn.training.history import History
+    from unicnn.training.optimizers import SGD, Adagrad, Adam, AdamW, ClipGlobalNorm, ClipNorm, ClipValue, RMSProp
+    from unicnn.training.recipe import Recipe, load_recipe, save_recipe
+    from unicnn.training.run import train
+    from unicnn.training.schedules import ConstantRate, CosineDecay, MultiStepDecay, PolynomialDecay, StepDecay, Warmup
 
 __all__ = [*sorted(_HOMES), "datasets", "errors", "ops", "zoo"]  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -147,6 +147,17 @@ class Program:
         results, gradients = self._backward(x, labels, None, purpose, step)
         return self.runtime.array(results[0]).item(), gradients
 
+    def evaluate(self, x: Any, labels: Any, loss: str | Loss = "cross_entropy") -> tuple[float, Array]:
+        """Return the loss of a batch in inference, and the output (N, …) as a NumPy array."""
+        purpose = Purpose(loss=find_loss(loss), scores=True)
+        lowered, arguments, _ = self.feed(x, purpose, 0, labels)
+        if purpose not in self._compiled:
+            self._compiled[purpose] = self.arithmetic.compile(lowered.plan)
+        results = self._compiled[purpose](arguments)
+        if self.arithmetic.alarmed(results):
+            overflow.find(self, purpose, arguments)
+        return self.runtime.array(results[0]).item(), _owned(self.runtime.array(results[1]), x)
+
     def vjp(self, x: Any, cotangents: Any, *, mode: str = "inference", step: int = 0) -> tuple[Any, dict[str, Array]]:
         """Return the outputs, and the gradients of sum(output * cotangent) by parameters and inputs, as NumPy arrays.
 
