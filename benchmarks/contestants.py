@@ -6,7 +6,8 @@ import importlib
 from typing import Any
 
 import unicnn as un
-from benchmarks.task import Contestant, Data, Task
+from benchmarks.task import LEARNING_RATE, Contestant, Data, Task
+from unicnn.training.learner import Learner
 
 HANDWRITTEN = {
     "torch": "torch_eager:torch_eager",
@@ -14,6 +15,7 @@ HANDWRITTEN = {
     "mxnet": "gluon:gluon",
     "keras": "keras_layers:keras_call",
     "keras-predict": "keras_layers:keras_predict",
+    "keras-train": "keras_layers:keras_train",
 }
 """Where each network is written: module of `benchmarks.handwritten`, and function."""
 
@@ -33,6 +35,10 @@ def ours(backend: str, task: Task, data: Data, numerics: str = "native") -> Cont
     program = un.lower(un.zoo.get(task.network), backend, numerics=numerics, weights=data.weights)
     runtime = program.runtime
     x, labels = runtime.tensor(data.images), data.labels
+    if task.training:
+        recipe = un.Recipe(optimizer=un.SGD(LEARNING_RATE), batch_size=task.batch, steps=1, metrics=())
+        learner = Learner(program, recipe)
+        return Contestant(lambda: learner.step(x, labels, LEARNING_RATE).loss, lambda loss: {"loss": loss, **program.weights()})
     if task.gradients:
         return Contestant(lambda: program.gradients(x, labels), lambda result: {"loss": result[0], **result[1]})
 

@@ -33,8 +33,10 @@ NOTES = (
     "Inference: the framework's own tensors in and out, on both sides; NumPy's arrays for NumPy.",
     "Gradients: a tensor in; the loss as a number and the gradients of all parameters and of the input as NumPy arrays out, on both sides. "
     "unicnn takes the labels as NumPy, checks them, and returns gradients in canonical layout.",
+    "Training step: a tensor in; forward, backward and an update by plain SGD; the loss as a number out. By hand: `torch.optim.SGD`, "
+    "`assign_sub` inside the tf.function, `gluon.Trainer`. unicnn takes the labels as NumPy, checks them, and returns the scores, too.",
     "Identical: the same bytes on every backend, against native numerics of the same backend; weights are rounded to their grids once, before.",
-    "Keras runs on torch, predict_on_batch from NumPy to NumPy; its rows are for information.",
+    "Keras takes NumPy in predict_on_batch and train_on_batch; its rows are for information.",
     "Commands: processor time; the ratio's place holds how much of it is beyond that of `python -c pass`.",
 )
 

@@ -10,10 +10,11 @@ from benchmarks.task import Task
 
 SMALL, LARGE, DEEP = Task("lenet", 1), Task("lenet", 256), Task("resnet18", 8)
 STEP = Task("lenet", 256, gradients=True)
+TRAINING = Task("lenet", 256, training=True)
 
 FRAMEWORKS = ("torch", "tensorflow", "mxnet")
-NUMPY_TARGETS = {SMALL: 1.0, LARGE: 1.0, STEP: 1.5}
-IDENTICAL_TARGETS = {LARGE: 3.0, DEEP: 3.0, STEP: 4.0}
+NUMPY_TARGETS = {SMALL: 1.0, LARGE: 1.0, STEP: 1.5, TRAINING: 1.3}
+IDENTICAL_TARGETS = {LARGE: 3.0, DEEP: 3.0, STEP: 4.0, TRAINING: 4.0}
 """How much longer identical numerics may take than native ones."""
 TITLES = {
     "torch": "torch eager",
@@ -21,6 +22,7 @@ TITLES = {
     "mxnet": "Gluon hybrid",
     "keras": "Keras model(x)",
     "keras-predict": "Keras predict_on_batch",
+    "keras-train": "Keras train_on_batch",
 }
 FASTER_OPENBLAS = {"OPENBLAS_CORETYPE": "SkylakeX"}
 
@@ -44,7 +46,7 @@ class Row:
     def measured(self) -> str:
         """Return who is measured, in words."""
         name = TITLES.get(self.ours, self.ours.replace("-", " "))
-        return f"{name} {self.environment['OPENBLAS_CORETYPE']}" if self.environment == FASTER_OPENBLAS else name
+        return " ".join((name, *self.environment.values()))
 
     @property
     def against(self) -> str:
@@ -54,7 +56,7 @@ class Row:
     @property
     def apart(self) -> bool:
         """Tell whether the two need processes of their own, because their libraries have threads of their own."""
-        return self.ours == "unicnn-numpy"
+        return self.ours == "unicnn-numpy" or self.environment == {"KERAS_BACKEND": "tensorflow"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Command:
 def rows() -> Iterator[Row | Command]:
     """Yield everything there is to measure on this machine."""
     for framework in FRAMEWORKS:
-        for task in (SMALL, LARGE, DEEP, STEP):
+        for task in (SMALL, LARGE, DEEP, STEP, TRAINING):
             yield Row(task, f"unicnn-{framework}", framework, 1.05)
     for environment in ({}, FASTER_OPENBLAS) if has_avx512() else ({},):
         for task, target in NUMPY_TARGETS.items():
@@ -86,6 +88,8 @@ def rows() -> Iterator[Row | Command]:
             yield Row(task, f"unicnn-{backend}-identical", f"unicnn-{backend}", target)
     for peer in ("keras", "keras-predict"):
         yield Row(SMALL, peer, "torch", environment={"KERAS_BACKEND": "torch"})
+    for framework in ("torch", "tensorflow"):
+        yield Row(TRAINING, "keras-train", "torch", environment={"KERAS_BACKEND": framework})
     yield Command(("--help",), 0.3)
     yield Command(("backends",), 0.3)
 

@@ -15,20 +15,26 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 TITLES = {"lenet": "LeNet", "resnet18": "ResNet-18"}
 CLASSES = 10
+LEARNING_RATE = 0.05
+"""Of training steps."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """Name a network of the zoo, the size of a batch, and whether a loss and gradients are asked for or the outputs."""
+    """Name a network of the zoo, the size of a batch, and what is asked for: the outputs, a loss and gradients, or a training step.
+
+    A training step is forward, backward and an update by plain SGD, and gives the loss as a number.
+    """
 
     network: str
     batch: int
     gradients: bool = False
+    training: bool = False
 
     @property
     def title(self) -> str:
         """Return the task in words."""
-        return f"{TITLES[self.network]}, batch {self.batch}{', gradients' if self.gradients else ''}"
+        return f"{TITLES[self.network]}, batch {self.batch}{', gradients' if self.gradients else ''}{', training step' if self.training else ''}"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from unicnn_mxnet.compat import mx
 
-from benchmarks.task import CLASSES, Array, Contestant, Data, Task
+from benchmarks.task import CLASSES, LEARNING_RATE, Array, Contestant, Data, Task
 
 nn = mx.gluon.nn
 NAMES = {"scale": "gamma", "shift": "beta", "mean": "running_mean", "var": "running_var"}
@@ -96,6 +96,8 @@ def gluon(task: Task, data: Data) -> Contestant:
     network = {"lenet": LeNet, "resnet18": ResNet18}[task.network]()
     load(network, data.weights)
     network.hybridize(static_alloc=True, static_shape=True)
+    if task.training:
+        return _training(network, data)
     return _gradients(network, data) if task.gradients else _inference(network, data)
 
 
@@ -125,3 +127,21 @@ def _gradients(network: Any, data: Data) -> Contestant:
         return {"loss": loss.asscalar(), "input": x.grad.asnumpy(), **gradients}
 
     return Contestant(differentiate, dict)
+
+
+def _training(network: Any, data: Data) -> Contestant:
+    x, labels = mx.nd.array(data.images), mx.nd.array(data.labels)
+    cross_entropy = mx.gluon.loss.SoftmaxCrossEntropyLoss()
+    cross_entropy.hybridize(static_alloc=True, static_shape=True)
+    trainer = mx.gluon.Trainer(network.collect_params(), "sgd", {"learning_rate": LEARNING_RATE})
+    parameters = network._collect_params_with_prefix()
+
+    def step() -> float:
+        with mx.autograd.record():
+            loss = cross_entropy(network(x), labels)
+        loss.backward()
+        trainer.step(len(labels))
+        result: float = loss.mean().asscalar()
+        return result
+
+    return Contestant(step, lambda loss: {"loss": loss, **{name: value.data().asnumpy() for name, value in parameters.items()}})

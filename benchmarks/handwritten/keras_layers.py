@@ -1,4 +1,4 @@
-"""LeNet in Keras 3 on PyTorch."""
+"""LeNet in Keras 3, on the backend that KERAS_BACKEND names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import keras
-import torch
 from keras import layers
 
-from benchmarks.task import CLASSES, Contestant, Data, Task
+from benchmarks.task import CLASSES, LEARNING_RATE, Array, Contestant, Data, Task
 
 
 def network(data: Data) -> keras.Model:
@@ -37,6 +36,8 @@ def network(data: Data) -> keras.Model:
 
 def keras_call(task: Task, data: Data) -> Contestant:
     """Return the network, called with a tensor."""
+    import torch
+
     model, x = network(data), torch.from_numpy(data.images)
 
     def infer() -> torch.Tensor:
@@ -51,3 +52,19 @@ def keras_predict(task: Task, data: Data) -> Contestant:
     """Return the network's predict_on_batch, from NumPy to NumPy."""
     model = network(data)
     return Contestant(lambda: model.predict_on_batch(data.images), lambda y: {"output": y})
+
+
+def keras_train(task: Task, data: Data) -> Contestant:
+    """Return the network's train_on_batch, compiled as Keras does it by default."""
+    model = network(data)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(LEARNING_RATE), loss)
+
+    def arrays(found: float) -> dict[str, Array]:
+        kept = {}
+        for name in ("conv1", "conv2", "linear1", "linear2"):
+            weight, bias = model.get_layer(name).get_weights()
+            kept |= {f"{name}.weight": weight.transpose(3, 2, 0, 1) if weight.ndim == 4 else weight.T, f"{name}.bias": bias}
+        return {"loss": found, **kept}
+
+    return Contestant(lambda: float(model.train_on_batch(data.images, data.labels)), arrays)

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from benchmarks.task import Array, Contestant, Data, Task
+from benchmarks.task import LEARNING_RATE, Array, Contestant, Data, Task
 
 Weights = Mapping[str, Any]
 
@@ -103,4 +103,16 @@ def tf_function(task: Task, data: Data) -> Contestant:
     def arrays(result: dict[str, Any]) -> dict[str, Array]:
         return {name: value if name == "loss" else canonical(task.network, name, value) for name, value in result.items()}
 
+    @tf.function
+    def learn(x: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, network(weights, x)))
+        for weight, gradient in zip(weights.values(), tape.gradient(loss, list(weights.values())), strict=True):
+            weight.assign_sub(LEARNING_RATE * gradient)
+        return loss
+
+    if task.training:
+        return Contestant(
+            lambda: float(learn(x, labels)), lambda loss: arrays({"loss": loss, **{k: v.numpy() for k, v in weights.items()}})
+        )
     return Contestant(as_numpy, arrays) if task.gradients else Contestant(lambda: infer(x), lambda y: {"output": y.numpy()})

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.task import CLASSES, Array, Contestant, Data, Task
+from benchmarks.task import CLASSES, LEARNING_RATE, Array, Contestant, Data, Task
 
 NAMES = {"scale": "weight", "shift": "bias", "mean": "running_mean", "var": "running_var"}
 
@@ -106,4 +106,19 @@ def torch_eager(task: Task, data: Data) -> Contestant:
         parameters = {**dict(network.named_parameters()), "input": leaf}
         return {"loss": loss.item(), **{name: value.grad.numpy() for name, value in parameters.items() if value.grad is not None}}
 
+    if task.training:
+        return _training(network.train(), x, labels)
     return Contestant(differentiate, dict) if task.gradients else Contestant(infer, lambda y: {"output": y.numpy()})
+
+
+def _training(network: nn.Module, x: Tensor, labels: Tensor) -> Contestant:
+    optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(network(x), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss.item()
+
+    return Contestant(step, lambda loss: {"loss": loss, **{name: value.detach().numpy() for name, value in network.named_parameters()}})
