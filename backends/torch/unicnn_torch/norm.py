@@ -11,6 +11,8 @@ def batch_norm2d(
     x: Tensor, scale: Tensor | None, shift: Tensor | None, mean: Tensor, var: Tensor,
     *, eps: float, keep: float, unbiased: bool, training: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    if scale is None and shift is not None and x.is_cuda:
+        scale = torch.ones_like(shift)  # the CUDA kernel reads the scale if there is a shift
     if not training:
         return F.batch_norm(x, mean, var, scale, shift, False, 0.0, eps), mean, var
     # A momentum of 1 makes PyTorch write the batch's own mean and unbiased variance into these.
