@@ -232,7 +232,9 @@ def explain(
 def _add_commands() -> None:
     from unicnn.conformance.command import conformance
     from unicnn.conformance.fuzzing.command import fuzz
+    from unicnn.training.command import train
 
+    app.command()(train)
     app.command()(conformance)
     app.command()(fuzz)
 

@@ -1,4 +1,4 @@
-"""What a user names on the command line: a network of the zoo, a file, or an object in a Python file."""
+"""What a user names on the command line: a network or a recipe that comes with unicnn, a file, or an object in a Python file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from unicnn.graph import infer
 from unicnn.model import Model
 from unicnn.numerics import numerics
 from unicnn.program import check_memory
+from unicnn.training import builtin
+from unicnn.training.recipe import Recipe, load_recipe
 
 Array = np.ndarray[Any, Any]
 
@@ -26,35 +28,75 @@ def find_model(text: str) -> Model:
     """
     if text.endswith((".toml", ".json")):
         return files.load(text)
-    path, colon, name = text.rpartition(":")
-    if colon and path.endswith(".py"):
-        return _from_python(Path(path), name)
-    if text.endswith(".py"):
-        raise DescriptionError(f"{text}: say which name in the file is the network, as in {text}:net.")
+    if _is_python(text):
+        return _from_python(text, Model)
     try:
         return zoo.get(text)
     except UnknownNameError as error:
         raise UnknownNameError(f"{error} A network may also be a .toml or .json file, or file.py:name.") from None
 
 
-def _from_python(path: Path, name: str) -> Model:
+def find_recipe(text: str) -> Recipe:
+    """Return the recipe that `text` names: "lenet", "recipe.toml", "recipe.json" or "train.py:name"."""
+    if text.endswith((".toml", ".json")):
+        if _describes_network(Path(text)):
+            raise DescriptionError(f"{text}: describes a network, not a recipe. Give a recipe, and this file as its model: --model {text}.")
+        return load_recipe(text)
+    if _is_python(text):
+        return _from_python(text, Recipe)
     try:
-        found = runpy.run_path(str(path))
+        return builtin.get(text)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error} A recipe may also be a .toml or .json file, or file.py:name.") from None
+
+
+def find(text: str) -> Model | Recipe:
+    """Return the network or the recipe that `text` names; a name that is both means the network."""
+    if text.endswith((".toml", ".json")):
+        return find_model(text) if _describes_network(Path(text)) else find_recipe(text)
+    if _is_python(text):
+        return _from_python(text, Model, Recipe)
+    known = [name for name in builtin.names() if name not in zoo.names()]
+    return find_recipe(text) if text.replace("_", "-") in known else find_model(text)
+
+
+def model_of(recipe: Recipe, named: str | None = None) -> Model:
+    """Return the network that a recipe trains, or the one that is `named` instead."""
+    if named is None and recipe.model is None:
+        raise InputError(f'{recipe.name}: names no network. Give --model, or write model = "lenet" into the recipe.')
+    return find_model(named or recipe.model or "")
+
+
+def _describes_network(path: Path) -> bool:
+    return not files.read_document(path).keys().isdisjoint({"layers", "input", "inputs"})
+
+
+def _is_python(text: str) -> bool:
+    return text.endswith(".py") or text.rpartition(":")[0].endswith(".py")
+
+
+def _from_python(text: str, *kinds: type[Any]) -> Any:
+    if text.endswith(".py"):
+        example = "net" if Model in kinds else "recipe"
+        raise DescriptionError(f"{text}: say which name in the file is meant, as in {text}:{example}.")
+    path, _, name = text.rpartition(":")
+    try:
+        found = runpy.run_path(path)
     except OSError as error:
         raise DescriptionError(f"{path}: cannot be read ({error.strerror}). Check the path.") from None
     except Exception as error:
         raise DescriptionError(f"{path}: running it failed ({type(error).__name__}: {error}). Run it by itself to see where.") from error
     if name not in found:
-        models = [key for key, value in found.items() if isinstance(value, Model)]
-        raise DescriptionError(f"{path}: has no {name!r}.{closest(name, models)}")
+        known = [key for key, value in found.items() if isinstance(value, kinds)]
+        raise DescriptionError(f"{path}: has no {name!r}.{closest(name, known)}")
     try:
         value = found[name]() if callable(found[name]) else found[name]
     except UnicnnError:
         raise
     except Exception as error:
         raise DescriptionError(f"{path}:{name}: calling it without arguments failed ({type(error).__name__}: {error}).") from error
-    if not isinstance(value, Model):
-        raise DescriptionError(f"{path}:{name} is a {type(value).__name__}, not a unicnn Model.")
+    if not isinstance(value, kinds):
+        raise DescriptionError(f"{path}:{name} is a {type(value).__name__}, not a unicnn {' or '.join(kind.__name__ for kind in kinds)}.")
     return value
 
 

@@ -50,7 +50,7 @@ class Run:
         self._check_data()
         self.history = History(Tally.of(recipe))
         self.folder: Path | None = None
-        self.seconds = 0.0
+        self.seconds, self.timed = 0.0, 0
         self.on_step: Told = _nothing
         self.on_epoch: Told = _nothing
         self.stopping = False
@@ -72,6 +72,16 @@ class Run:
     def total(self) -> int:
         """Return the number of updates that the recipe asks for."""
         return self.recipe.steps if self.recipe.steps is not None else (self.recipe.epochs or 0) * self.batches.per_epoch
+
+    @property
+    def begun(self) -> int:
+        """Return the number of updates before the present epoch."""
+        return self.history.epochs[-1].step if self.history.epochs else 0
+
+    @property
+    def images_per_second(self) -> float:
+        """Return how fast the present epoch trains, or the part of it since the run was resumed."""
+        return self.timed / max(self.seconds, 1e-9)
 
     def go(self, *, every: int | None = None) -> None:
         """Run until the recipe is done, with a checkpoint after each epoch and each `every` steps if there is a folder.
@@ -101,6 +111,7 @@ class Run:
         self._check_loss(result.loss)
         self.history.steps.add(result.loss, result.scores, labels)
         self.seconds += time.perf_counter() - start
+        self.timed += len(labels)
         self.on_step(self)
 
     def _typed(self, x: Array) -> Array:
@@ -121,15 +132,14 @@ class Run:
         )
 
     def _end_epoch(self) -> None:
-        done = self.history.epochs[-1].step if self.history.epochs else 0
         averaging = self.recipe.averaging or "samples"
-        loss, metrics = self.history.steps.means(averaging, done)
+        loss, metrics = self.history.steps.means(averaging, self.begun)
         number = (self.steps - 1) // self.batches.per_epoch
         epoch = Epoch(
             number, self.steps, self.recipe.rate(self.steps - 1, number), loss, metrics, seconds=self.seconds,
-            images_per_second=sum(self.history.steps.samples[done:]) / max(self.seconds, 1e-9),
+            images_per_second=self.images_per_second,
         )  # fmt: skip
-        self.seconds = 0.0
+        self.seconds, self.timed = 0.0, 0
         if self.test is not None:
             test_loss, test_metrics = self.evaluate(self.test).means(averaging)
             epoch = replace(epoch, test_loss=test_loss, test_metrics=test_metrics)
@@ -192,6 +202,9 @@ class Run:
             parts[part][rest] = array
         self.learner.load(parts["weight"], parts["optimizer"], found.step)
         self.history = restored(self.recipe, parts["history"], found.document["epochs"])
+        # A run that was to end in the middle of an epoch has counted a part of it as one; going on completes it.
+        if self.history.epochs and self.history.epochs[-1].step % self.batches.per_epoch and self.steps < self.total:
+            self.history.epochs.pop()
         return refused
 
     @contextmanager
@@ -234,6 +247,15 @@ def _difference(theirs: Any, mine: Any) -> str:
     return f" ({theirs!r}, not {mine!r})"
 
 
+def refuse_begun(folder: str | Path) -> None:
+    """Raise CheckpointError if a folder already holds a training, which another one would displace."""
+    if steps := checkpoint.saved(folder):
+        raise CheckpointError(
+            f"{folder}: holds a training already, whose last checkpoint is of step {steps[-1]}. Go on with it by resume (--resume on the "
+            "command line), or choose another folder."
+        )
+
+
 def _nothing(run: Run) -> None:
     pass
 
@@ -241,14 +263,14 @@ def _nothing(run: Run) -> None:
 def train(
     model: Model, recipe: Recipe, backend: str = "numpy", numerics: str = "native", device: str = "cpu", seed: int = 0,
     *, data: Any = None, weights: Mapping[str, Array] | None = None, out: str | Path | None = None, resume: bool = False,
-    every: int | None = None, on_step: Told = _nothing, on_epoch: Told = _nothing,
+    every: int | None = None, progress: bool = False, on_step: Told = _nothing, on_epoch: Told = _nothing,
 ) -> tuple[History, Program]:  # fmt: skip
     """Train `model` by `recipe`, and return the history and the trained program.
 
     `seed` draws the initial weights (unless `weights` are given), the order of samples and the dropout masks. `data` is (x, y) or
     (x, y, test_x, test_y) if the recipe names none. With `out`, a folder, a checkpoint is written after each epoch, after each `every` steps
-    and at Ctrl-C; `resume` goes on from the newest one there, which may have been written on another backend. `on_step` and `on_epoch`
-    are called with the Run.
+    and at Ctrl-C; `resume` goes on from the newest one there, which may have been written on another backend. `progress` shows on a
+    terminal how far it is. `on_step` and `on_epoch` are called with the Run.
     """
     run = Run(model, recipe, backend, numerics, device, seed, data=data, weights=weights)
     run.on_step, run.on_epoch = on_step, on_epoch
@@ -257,5 +279,13 @@ def train(
         if out is None:
             raise InputError("resume=True needs out, the folder with the checkpoints.")
         run.resume(out)
-    run.go(every=every)
+    elif out is not None:
+        refuse_begun(out)
+    if progress:
+        from unicnn.training.progress import Bar
+
+        with Bar(run):
+            run.go(every=every)
+    else:
+        run.go(every=every)
     return run.history, run.program
