@@ -95,8 +95,11 @@ def forked(work: Callable[[int], None]) -> tuple[int, int]:
 def told(pipe: int) -> list[tuple[str, int]]:
     """Return what a writer that has ended had told."""
     with os.fdopen(pipe, "rb") as file:
-        content = file.read()
-    return [(kind.decode(), step) for kind, step in _RECORD.iter_unpack(content[: len(content) // _RECORD.size * _RECORD.size])]
+        return recorded(file.read())
+
+
+def recorded(content: bytes) -> list[tuple[str, int]]:
+    return [(kind.decode(), step) for kind, step in _RECORD.iter_unpack(content)]
 
 
 def saving(way: Way, pipe: int, checkpoint: Checkpoint, folder: Path) -> None:
@@ -118,8 +121,11 @@ def found(way: Way, folder: Path, least: int | None) -> dict[str, Any]:
 
 
 def at_random(way: Way, folder: Path, count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Kill a writer that saves ever new checkpoints in one folder, `count` times."""
-    chance, first, least = random.Random(seed), 1, None
+    """Kill a writer that saves ever new checkpoints in one folder, `count` times.
+
+    Each saves up to two, and is killed after a part, by chance, of the time that a save takes: on a slow disk as on a fast one.
+    """
+    chance, first, least, typical = random.Random(seed), 1, None, 0.005
 
     def endless(pipe: int) -> None:
         step = first
@@ -130,10 +136,15 @@ def at_random(way: Way, folder: Path, count: int, seed: int) -> Iterator[dict[st
     for _ in range(count):
         process, pipe = forked(endless)
         head = os.read(pipe, _RECORD.size)
-        time.sleep(chance.uniform(0, 0.025))
+        for _ in range(2 * chance.randrange(3)):
+            started = time.monotonic()
+            head += os.read(pipe, _RECORD.size)
+            if head[-_RECORD.size :].startswith(b"r"):
+                typical = (typical + min(time.monotonic() - started, 0.1)) / 2
+        time.sleep(chance.uniform(0, typical))
         os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
-        records = [("s", _RECORD.unpack(head)[1]), *told(pipe)]
+        records = [*recorded(head), *told(pipe)]
         least = max([step for kind, step in records if kind == "r"], default=least)
         outcome = found(way, folder, least)
         yield {"killed": os.WIFSIGNALED(status), "inside": records[-1][0] == "s", "saves": len(records) // 2, **outcome}
