@@ -22,6 +22,10 @@ app = typer.Typer(
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A network of the zoo (lenet), a .toml or .json file, or file.py:name.")
 ]
+FoundArgument = Annotated[
+    str, typer.Argument(metavar="MODEL|RECIPE", help="A network of the zoo, a built-in recipe, a .toml or .json file, or file.py:name.")
+]
+RecipeOption = Annotated[bool, typer.Option("--recipe", help="Where a network and a recipe have the same name, mean the recipe.")]
 JsonOption = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE, or to standard output if it is '-'.")]
 
 
@@ -71,13 +75,19 @@ def backends(json_to: JsonOption = None) -> None:
 
 
 @app.command()
-def show(model: ModelArgument, json_to: JsonOption = None) -> None:
-    """Show a network's layers: output shapes, parameters and multiply-adds."""
+def show(found: FoundArgument, recipe: RecipeOption = False, json_to: JsonOption = None) -> None:
+    """Show a network's layers, with output shapes, parameters and multiply-adds; or every choice of a recipe."""
+    from unicnn import sources
     from unicnn.graph import infer
     from unicnn.ops.fields import by
-    from unicnn.sources import find_model
+    from unicnn.training.recipe import Recipe
+    from unicnn.training.table import show as show_recipe
 
-    graph = infer(find_model(model))
+    described = sources.find_recipe(found) if recipe else sources.find(found)
+    if isinstance(described, Recipe):
+        show_recipe(described, json_to)
+        return
+    graph = infer(described)
     if json_to is not None:
         terminal.write(json_to, json.dumps(_graph_json(graph), indent=2))
         return
@@ -165,38 +175,54 @@ def compare(
 
 @app.command()
 def fingerprint(
-    model: ModelArgument,
+    found: FoundArgument,
     backend: Annotated[str | None, typer.Option(metavar="A,B,…", help="The backends to ask; all that are usable by default.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     gradients: Annotated[bool, typer.Option("--gradients", help="Take the loss and all gradients in, too.")] = False,
-    batch: Annotated[int, typer.Option(metavar="N", help="How many samples.")] = 16,
+    batch: Annotated[int | None, typer.Option(metavar="N", help="How many samples; 16 by default.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Train so many steps of a recipe; all by default.")] = None,
+    recipe: RecipeOption = False,
     numerics: Annotated[str, typer.Option(help="identical, or native to see how frameworks differ.")] = "identical",
+    seed: Annotated[int, typer.Option(help="Draws the initial weights, and the order of samples of a training.")] = 0,
     json_to: JsonOption = None,
 ) -> None:
-    """Print one SHA-256 over all that a network computes of the built-in images, the same everywhere. Exits 1 if backends differ."""
+    """Print one SHA-256 over all that a network computes of the built-in images, or over a training on them, the same everywhere.
+
+    Of a training by a recipe it covers weights, optimiser state, losses and metrics. Exits 1 if backends differ; for a training it then
+    says at which step they part.
+    """
     import dataclasses
 
-    from unicnn import plugins
+    from unicnn import plugins, sources
     from unicnn.fingerprint import fingerprint as take
-    from unicnn.sources import find_model, sample
+    from unicnn.training.recipe import Recipe
 
-    described = find_model(model)
-    x, labels, what = sample(described, "auto", batch)
+    described = sources.find_recipe(found) if recipe or steps is not None else sources.find(found)
     names = plugins.usable() if backend is None else [name.strip() for name in backend.split(",") if name.strip()]
     if not names:
         raise InputError("There is no backend to ask. Install one: pip install unicnn-numpy.")
-    found = []
+    if isinstance(described, Recipe):
+        from unicnn.training.fingerprint import tell
+
+        if gradients or batch is not None:
+            raise InputError("--gradients and --batch are for a network; a training has both from its recipe. Leave them out.")
+        with terminal.status(f"training by {described.name}") as progress:
+            shortened = described if steps is None else described.replace(steps=steps)
+            raise typer.Exit(tell(shortened, names, device, numerics, seed, json_to, progress))
+    batch = 16 if batch is None else batch
+    x, labels, what = sources.sample(described, "auto", batch)
+    taken_of = []
     with terminal.status(f"computing {described.name} on {batch} {what}") as progress:
         for name in names:
             progress(name)
-            found.append(take(described, x, labels if gradients else None, name, device, numerics=numerics, samples=what))
+            item = take(described, x, labels if gradients else None, name, device, numerics=numerics, seed=seed, samples=what)
+            taken_of.append(item)
             if json_to != "-":
-                item = found[-1]
                 taken = "outputs, loss and gradients" if gradients else "outputs"
                 typer.echo(f"{item.sha256}  {item.model}, {taken} of {batch} {what}, {item.title} {item.version}, {device}")
     if json_to is not None:
-        terminal.write(json_to, json.dumps([dataclasses.asdict(item) for item in found], indent=2))
-    raise typer.Exit(0 if len({item.sha256 for item in found}) == 1 else 1)
+        terminal.write(json_to, json.dumps([dataclasses.asdict(item) for item in taken_of], indent=2))
+    raise typer.Exit(0 if len({item.sha256 for item in taken_of}) == 1 else 1)
 
 
 @app.command()
