@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -121,16 +121,19 @@ def predictions(run: Run, path: str | Path, count: int = ROWS * COLUMNS) -> bool
     guesses = scores.argmax(axis=1)
     names = split.classes or tuple(map(str, range(int(max(guesses.max(), labels.max())) + 1)))
     rows = -(-len(chosen) // COLUMNS)
-    with _figure(7.0, 0.42 + 1.12 * rows) as (figure, save):
-        grid = figure.subplots(rows, COLUMNS, squeeze=False)
+    width, height = 7.0, 0.42 + 1.12 * rows
+    with _figure(width, height, layout=None) as (figure, save):
+        edges = {"left": 0.04 / width, "right": 1 - 0.04 / width, "bottom": 0.2 / height, "top": 1 - 0.4 / height}
+        grid = figure.subplots(rows, COLUMNS, squeeze=False, gridspec_kw={**edges, "wspace": 0.1, "hspace": 0.45})
         for axes in grid.flat:
             axes.set_axis_off()
         for axes, image, guess, label in zip(grid.flat, split.images[chosen], guesses, labels.astype(int), strict=False):
             _draw_image(axes, image, names[guess], names[label])
         right = int((guesses == labels).sum())
         figure.suptitle(
-            f"predicted class above, true class below; {right} of {len(chosen)} are right, the others are framed", fontsize=8, color=GREY
-        )
+            f"predicted class above, true class below; {right} of {len(chosen)} are right, the others are framed",
+            y=1 - 0.04 / height, fontsize=8, color=GREY,
+        )  # fmt: skip
         save(path)
     return True
 
@@ -157,7 +160,7 @@ def _bytes(pixels: Array) -> Array:
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[tuple[Figure, Any]]:
+def _figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Iterator[tuple[Figure, Any]]:
     """Give a figure of this size in inches, and a function that saves it as .svg and .png; the style ends with the block."""
     try:
         import matplotlib
@@ -169,7 +172,7 @@ def _figure(width: float, height: float) -> Iterator[tuple[Figure, Any]]:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a matplotlibrc of the user's would change the picture
         matplotlib.rcParams.update(_STYLE)
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout=layout)
         FigureCanvasAgg(figure)
 
         def save(path: str | Path) -> None:

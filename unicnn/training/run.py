@@ -107,7 +107,11 @@ class Run:
         start = time.perf_counter()
         x, labels = self.train.batch(self.batches.indices(self.steps))
         epoch = self.steps // self.batches.per_epoch
-        result = self.learner.step(self._typed(x), labels, self.recipe.rate(self.steps, epoch))
+        rate = self.recipe.rate(self.steps, epoch)
+        try:
+            result = self.learner.step(self._typed(x), labels, rate)
+        except InputError as error:  # a value that left the range, say
+            raise InputError(f"Step {self._place(self.steps)}, at the learning rate {rate:g}: {error}") from None
         self._check_loss(result.loss)
         self.history.steps.add(result.loss, result.scores, labels)
         self.seconds += time.perf_counter() - start
@@ -121,15 +125,18 @@ class Run:
         past = self.history.losses
         if math.isfinite(loss) and not (loss > EXPLODED and past and loss > 1000 * min(past)):
             return
-        epoch, place = divmod(self.steps - 1, self.batches.per_epoch)
-        rate = self.recipe.rate(self.steps - 1, epoch)
+        rate = self.recipe.rate(self.steps - 1, (self.steps - 1) // self.batches.per_epoch)
         before = f"it was {past[-1]:.6g} the step before" if past else "it is the first"
         kept = f" The last checkpoint is in {self.folder}." if self.folder is not None and checkpoint.saved(self.folder) else ""
         raise TrainingError(
-            f"{self.model.name}: the loss {'explodes to' if math.isfinite(loss) else 'is'} {loss:.6g} at step {self.steps} (epoch {epoch + 1}, "
-            f"batch {place + 1}) with {type(self.recipe.optimizer).__name__} at the learning rate {rate:g}; {before}. "
+            f"{self.model.name}: the loss {'explodes to' if math.isfinite(loss) else 'is'} {loss:.6g} at step {self._place(self.steps - 1)} "
+            f"with {type(self.recipe.optimizer).__name__} at the learning rate {rate:g}; {before}. "
             f"Use a smaller learning rate, a Warmup, or clip the gradients.{kept}"
         )
+
+    def _place(self, step: int) -> str:
+        epoch, batch = divmod(step, self.batches.per_epoch)
+        return f"{step + 1} (epoch {epoch + 1}, batch {batch + 1})"
 
     def _end_epoch(self) -> None:
         averaging = self.recipe.averaging or "samples"
