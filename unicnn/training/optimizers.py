@@ -237,7 +237,8 @@ class Adagrad(Optimizer):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "torch": {"initial": 0.0, "eps": 1e-10, "eps_placement": "outside", **_COUPLED},
         "keras": {"initial": 0.1, "eps": 1e-7, "eps_placement": "inside", **_DECOUPLED},
-        "gluon": {"initial": 0.0, "eps": 1e-7, "eps_placement": "inside", **_COUPLED},
+        # MXNet's AdaGrad alone takes its wd off the weight itself.
+        "gluon": {"initial": 0.0, "eps": 1e-7, "eps_placement": "inside", **_DECOUPLED},
     }
 
     @property
