@@ -67,7 +67,7 @@ class TestOutput:
         assert [list(line) for line in lines[:-1]] == [KEYS] * 3
         told = answer.out.splitlines()
         assert told[0].startswith("net on NumPy ")
-        assert told[2].split() == "epoch step rate loss accuracy test loss test accuracy seconds images/s".split()
+        assert " ".join(told[2].split()) == "epoch step rate loss accuracy test loss test accuracy seconds images/s"
         assert [line.split()[:3] for line in told[3:6]] == [["1", "5", "0.1"], ["2", "10", "0.1"], ["3", "15", "0.1"]]
         assert told[6].startswith(lines[-1]["sha256"])
 

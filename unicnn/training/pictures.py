@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from unicnn.errors import InputError
+from unicnn.ops.loss import CrossEntropy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from unicnn.training.history import History
+    from unicnn.training.recipe import Recipe
     from unicnn.training.run import Run
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -37,17 +39,17 @@ _STYLE: Any = {
 }  # fmt: skip
 
 
-def curve(history: History, path: str | Path, title: str = "", unit: str = "nats") -> None:
+def curve(history: History, path: str | Path, title: str = "", recipe: Recipe | None = None) -> None:
     """Draw a history to path.svg and path.png: the loss of each step and its epoch means, and the accuracy by epoch.
 
-    `unit` is that of the loss: nats of the cross-entropy, or "" if it has none.
+    The recipe says what the loss is; without one it is the cross-entropy.
     """
     losses = _per_image(history)
     if not len(losses):
         raise InputError("The history is empty, and there is no curve to draw. Train for at least one step.")
     with _figure(7.0 if _metric(history) else 3.6, 2.5) as (figure, save):
         left, *rest = figure.subplots(1, 2 if _metric(history) else 1, squeeze=False)[0]
-        _draw_loss(left, history, losses, unit)
+        _draw_loss(left, history, losses, recipe)
         for axes in rest:
             _draw_metric(axes, history, _metric(history))
         if title:
@@ -65,7 +67,7 @@ def _metric(history: History) -> str:
     return next(iter(history.epochs[0].metrics), "") if history.epochs else ""
 
 
-def _draw_loss(axes: Axes, history: History, losses: Array, unit: str) -> None:
+def _draw_loss(axes: Axes, history: History, losses: Array, recipe: Recipe | None) -> None:
     steps = np.arange(1, len(losses) + 1)
     axes.plot(steps, losses, color=LIGHT, linewidth=0.5, label="training, each step")
     ends = [epoch.step for epoch in history.epochs]
@@ -77,10 +79,12 @@ def _draw_loss(axes: Axes, history: History, losses: Array, unit: str) -> None:
     middles = [(first + last + 1) / 2 for first, last in zip(begins, ends, strict=True)]
     axes.plot(middles, means, "o-", color=BLUE, label="training, mean of an epoch")
     tested = [(epoch.step, epoch.test_loss) for epoch in history.epochs if epoch.test_loss is not None]
-    if tested:
+    # The mean of what whole test batches sum up to is no loss of an image.
+    of_batches = history.steps.reduction == "sum" and recipe is not None and recipe.averaging == "batches"
+    if tested and not of_batches:
         axes.plot(*zip(*tested, strict=True), "s--", color=RED, label="test")
     axes.set_xlabel("training step")
-    axes.set_ylabel("loss per image" + (f" ({unit})" if unit else ""))
+    axes.set_ylabel("loss per image" + (" (nats)" if recipe is None or isinstance(recipe.loss, CrossEntropy) else ""))
     axes.set_xlim(0, len(losses) * 1.02)
     # What begins a thousand times above where it ends would be a corner on a linear axis.
     if losses.min() > 0 and losses.max() > 30 * np.median(losses):
@@ -101,8 +105,8 @@ def _draw_metric(axes: Axes, history: History, name: str) -> None:
     axes.set_xlabel("epoch")
     axes.set_ylabel(f"{name.replace('_', ' ')} (%)")
     axes.set_xlim(0.5, max(numbers) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
-    axes.legend(loc="lower right")
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1))
+    axes.legend()
 
 
 def predictions(run: Run, path: str | Path, count: int = ROWS * COLUMNS) -> bool:

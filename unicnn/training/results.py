@@ -11,7 +11,6 @@ import numpy as np
 
 from unicnn import __version__, files
 from unicnn.errors import InputError
-from unicnn.ops.loss import CrossEntropy
 from unicnn.training.data import Split
 from unicnn.training.history import Epoch
 from unicnn.training.recipe import save_recipe
@@ -40,7 +39,7 @@ def write(run: Run, folder: Path) -> None:
     except OSError as error:
         raise InputError(f"{folder / 'history.json'}: cannot be written ({error.strerror}). Choose another folder.") from None
     if run.history.losses:
-        pictures.curve(run.history, folder / "curve", title(run), "nats" if isinstance(run.recipe.loss, CrossEntropy) else "")
+        pictures.curve(run.history, folder / "curve", title(run), run.recipe)
     pictures.predictions(run, folder / "predictions")
 
 
