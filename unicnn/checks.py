@@ -33,9 +33,9 @@ def check_values(graph: Graph, name: str, shape: Shape, given: Shape, dtype: str
         raise InputError(f"{model}: the input {name!r} is {dtype}, but the program computes in {accepts[-1]}. Convert it: {hint}.")
 
 
-def batch_size(graph: Graph, values: Sequence[Any], training: bool) -> int:
+def batch_size(graph: Graph, shapes: Sequence[Shape], training: bool) -> int:
     """Return the number of samples, the same in all inputs; raise InputError if batch norm has one value a channel to train on."""
-    sizes = {value.shape[0] for value in values}
+    sizes = {shape[0] for shape in shapes}
     if None in sizes:
         raise InputError(
             f"{graph.model.name}: the input's batch size is unknown. Call the program with values, not inside a function being traced."

@@ -20,6 +20,7 @@ from unicnn.lowering import Lowered, Purpose, build, probes
 from unicnn.model import Model
 from unicnn.numerics import Numerics
 from unicnn.numerics import numerics as find_numerics
+from unicnn.ops.base import Shape
 from unicnn.ops.loss import LOSSES, Loss
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -194,9 +195,10 @@ class Program:
 
     def lowered(self, purpose: Purpose) -> Lowered:
         """Return the plan for a purpose, made once."""
-        if purpose not in self._plans:
-            self._plans[purpose] = build(self.graph, self.arithmetic, self.numerics.dtype, purpose)
-        return self._plans[purpose]
+        found = self._plans.get(purpose)
+        if found is None:
+            found = self._plans[purpose] = build(self.graph, self.arithmetic, self.numerics.dtype, purpose)
+        return found
 
     def held(self, lowered: Lowered) -> list[Any]:
         """Return the parameters, and what is made from them once."""
@@ -225,8 +227,8 @@ class Program:
 
     def _forward(self, x: Any, purpose: Purpose, step: int) -> tuple[list[Any], dict[str, Any]]:
         lowered = self.lowered(purpose)
-        values, native = self._inputs(x)
-        size = batch_size(self.graph, values, purpose.training)
+        values, shapes, native = self._inputs(x)
+        size = batch_size(self.graph, shapes, purpose.training)
         if size == 0:
             return self._empty(lowered, native)
         compiled = self._compiled.get(purpose)
@@ -266,8 +268,8 @@ class Program:
     def feed(self, x: Any, purpose: Purpose, step: int, labels: Any = None) -> tuple[Lowered, list[Any], int]:
         """Return the plan for a purpose, its arguments for a batch, and the size of the batch; for passes with a loss or cotangents."""
         lowered = self.lowered(purpose)
-        values, _ = self._inputs(x)
-        size = batch_size(self.graph, values, purpose.training)
+        values, shapes, _ = self._inputs(x)
+        size = batch_size(self.graph, shapes, purpose.training)
         if size == 0:
             raise InputError(f"{self.model.name}: the loss of an empty batch is undefined. Pass at least one sample.")
         arguments = [*values, *self.held(lowered), *self._masks(purpose, size, step)]
@@ -278,8 +280,8 @@ class Program:
             arguments += map(self.runtime.tensor, zeros)
         return lowered, arguments, size
 
-    def _inputs(self, x: Any) -> tuple[list[Any], bool]:
-        """Return the inputs as canonical tensors in the model's order, and whether they came as tensors."""
+    def _inputs(self, x: Any) -> tuple[list[Any], list[Shape], bool]:
+        """Return the inputs as canonical tensors in the model's order, their shapes, and whether they came as tensors."""
         names = [name for name, _ in self.model.inputs]
         if isinstance(x, np.ndarray) or self.runtime.is_tensor(x):
             values = [x]
@@ -295,11 +297,13 @@ class Program:
             raise InputError(f"{self.model.name} takes {wanted}, not {len(values)}. Pass {hint}.")
         native = not any(isinstance(value, np.ndarray) for value in values) and all(map(self.runtime.is_tensor, values))
         if native:
-            for (name, shape), value in zip(self.model.inputs, values, strict=True):
-                check_values(self.graph, name, shape, tuple(value.shape), self.runtime.dtype_of(value), (self.numerics.dtype,))
-            return values, True
+            # Asked for once: a framework may take a microsecond to tell a shape.
+            shapes = [tuple(value.shape) for value in values]
+            for (name, shape), value, given in zip(self.model.inputs, values, shapes, strict=True):
+                check_values(self.graph, name, shape, given, self.runtime.dtype_of(value), (self.numerics.dtype,))
+            return values, shapes, True
         arrays = [self._array(name, shape, value) for (name, shape), value in zip(self.model.inputs, values, strict=True)]
-        return [self.runtime.tensor(array) for array in arrays], False
+        return [self.runtime.tensor(array) for array in arrays], [array.shape for array in arrays], False
 
     def _array(self, name: str, shape: tuple[int, ...], value: Any) -> Array:
         if not isinstance(value, np.ndarray):

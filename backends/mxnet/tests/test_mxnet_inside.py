@@ -133,11 +133,28 @@ def test_gradients_leave_no_mark_on_the_tensor_they_were_taken_at() -> None:
 
 
 @pytest.mark.parametrize("numerics", OPS.values(), ids=OPS)
-def test_max_pool_gives_nan_for_nan_and_minus_inf_for_minus_inf(numerics: str) -> None:
+def test_max_pool_by_slices_gives_nan_for_nan_and_minus_inf_for_minus_inf(numerics: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unicnn_mxnet.pool.AVX512", False)
     program = un.lower(un.Sequential([MaxPool2d(2)], input=(1, 2, 4)), "mxnet", numerics=numerics)
     x = np.full((1, 1, 2, 4), -np.inf, np.float32)
     x[0, 0, 1, 2] = np.nan
     assert np.array_equal(program(x).ravel(), [-np.inf, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "window", [{"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1}, {"kernel_size": 2, "padding": "same"}], ids=str
+)
+@pytest.mark.parametrize("numerics", ["native", "float64", "identical"])
+def test_max_pool_is_the_same_on_every_processor(numerics: str, window: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).integers(-2, 3, (3, 16, 8, 7)).astype(np.float32)  # with ties
+    found = []
+    for has in (False, True):
+        monkeypatch.setattr("unicnn_mxnet.pool.AVX512", has)
+        program = un.lower(un.Sequential([MaxPool2d(**window)], input=x.shape[1:]), "mxnet", numerics=numerics)
+        y = program(x)
+        found.append([y, *program.vjp(x, np.arange(y.size, dtype=np.float32).reshape(y.shape))[1].values()])
+    for one, other in zip(*found, strict=True):
+        assert one.tobytes() == other.tobytes()
 
 
 @pytest.mark.parametrize("numerics", OPS.values(), ids=OPS)

@@ -7,6 +7,7 @@ import functools
 from unicnn.ops.fields import Pair, Sides
 from unicnn_mxnet import columns
 from unicnn_mxnet.compat import mx
+from unicnn_mxnet.padding import left_to_operator, same_on_both_sides
 from unicnn_mxnet.shape import pad
 from unicnn_mxnet.symbols import Tensor, namespace, pulled_back, shape
 
@@ -16,13 +17,11 @@ _BLOCK = 8
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, padding: Sides, dilation: Pair, groups: int) -> Tensor:
     op = namespace(x)
-    (top, _), (left, _) = padding
-    if not _same_on_both_sides(padding):
-        x, top, left = pad(x, padding=padding, value=0.0), 0, 0
+    x, left = left_to_operator(x, padding, 0.0)
     channels, _, *kernel = shape(weight)
     return op.Convolution(
         *_present(x, weight, bias), no_bias=bias is None, num_filter=channels, kernel=tuple(kernel),
-        stride=stride, pad=(top, left), dilate=dilation, num_group=groups,
+        stride=stride, pad=left, dilate=dilation, num_group=groups,
     )  # fmt: skip
 
 
@@ -89,14 +88,10 @@ def _crop(y: Tensor, crop: Sides) -> Tensor:
     return namespace(y).slice(y, begin=begin, end=end)
 
 
-def _same_on_both_sides(padding: Sides) -> bool:
-    return all(before == after for before, after in padding)
-
-
 def conv2d_input_gradient(
     dy: Tensor, weight: Tensor, *, input_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int
 ) -> Tensor:
-    if groups == 1 and _same_on_both_sides(padding):
+    if groups == 1 and same_on_both_sides(padding):
         return columns.input_gradient(dy, weight, input_size=input_size, stride=stride, padding=padding, dilation=dilation)
     # The backward pass of Convolution, and the forward one that comes with it, are several times faster than Deconvolution.
     x = mx.nd.zeros((dy.shape[0], weight.shape[1] * groups, *input_size), dy.context, dy.dtype)
@@ -106,7 +101,7 @@ def conv2d_input_gradient(
 def conv2d_weight_gradient(
     dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int
 ) -> Tensor:
-    if groups == 1 and _same_on_both_sides(padding):
+    if groups == 1 and same_on_both_sides(padding):
         return columns.weight_gradient(dy, x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
     weight = mx.nd.zeros((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.context, dy.dtype)
     return pulled_back(lambda weight: conv2d(x, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups), weight, dy)

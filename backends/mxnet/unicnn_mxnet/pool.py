@@ -1,7 +1,7 @@
 """Pooling with MXNet.
 
-Its Pooling ignores NaN, makes -3.4e38 of a window of -inf, and is several times slower on CPU than what stands here: windows
-as strided slices, joined first along the rows and then along the columns.
+Its Pooling ignores NaN, makes -3.4e38 of a window of -inf, and takes five times as long as what stands here, unless oneDNN has its kernels
+for AVX-512, which take a third: windows as strided slices, joined first along the rows and then along the columns.
 """
 
 from __future__ import annotations
@@ -14,11 +14,16 @@ from itertools import product
 from unicnn.ops.fields import NO_PADDING, Pair, Sides
 from unicnn_mxnet.affine import parts
 from unicnn_mxnet.compat import mx
+from unicnn_mxnet.padding import left_to_operator
+from unicnn_mxnet.processor import AVX512
 from unicnn_mxnet.shape import pad
 from unicnn_mxnet.symbols import Tensor, namespace, pulled_back, shape
 
 
 def max_pool2d(x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides) -> Tensor:
+    if AVX512:
+        x, left = left_to_operator(x, padding, -math.inf)
+        return namespace(x).Pooling(x, pool_type="max", kernel=kernel_size, stride=stride, pad=left)
     if isinstance(x, mx.nd.NDArray) and not mx.autograd.is_recording():
         pooled = [_largest(x[part], kernel_size, stride, padding) for part in parts(x)]
         return pooled[0] if len(pooled) == 1 else mx.nd.concat(*pooled, dim=0)
