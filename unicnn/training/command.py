@@ -74,19 +74,20 @@ def train(
         "--steps": steps, "--every": every, "--json": json_to,
     }  # fmt: skip
     told = _Told(run, json_to)
-    with _interruptible(run, recipe, options), Bar(run) as bar:
-        with bar.away():
-            told.begin()
-
-        def tell(run: Run) -> None:
+    with _interruptible(run, recipe, options):
+        with Bar(run) as bar:
             with bar.away():
-                told.epoch()
+                told.begin()
 
-        run.on_epoch = tell
-        run.go(every=every)
-    if out is not None:
-        with terminal.status(f"drawing and writing to {out}"):
-            results.write(run, out)
+            def tell(run: Run) -> None:
+                with bar.away():
+                    told.epoch()
+
+            run.on_epoch = tell
+            run.go(every=every)
+        if out is not None:
+            with terminal.status(f"drawing and writing to {out}"):
+                results.write(run, out)
     told.end()
 
 

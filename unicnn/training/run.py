@@ -93,7 +93,7 @@ class Run:
                 self.step()
                 ended = self.steps % self.batches.per_epoch == 0 or self.steps == self.total
                 if ended:
-                    self._end_epoch()
+                    self.end_epoch()
                 if self.folder is not None and (ended or self.stopping or (every and self.steps % every == 0)):
                     self.save()
                 if ended:
@@ -138,7 +138,7 @@ class Run:
         epoch, batch = divmod(step, self.batches.per_epoch)
         return f"{step + 1} (epoch {epoch + 1}, batch {batch + 1})"
 
-    def _end_epoch(self) -> None:
+    def end_epoch(self) -> None:
         averaging = self.recipe.averaging or "samples"
         loss, metrics = self.history.steps.means(averaging, self.begun)
         number = (self.steps - 1) // self.batches.per_epoch

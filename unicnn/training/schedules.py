@@ -186,7 +186,8 @@ def cosine_of_half_turns(x: float) -> float:
     if x > 0.25:  # cos(pi x) = sin(pi (1/2 - x)), whose series has a smaller argument
         angle = (0.5 - x) * math.pi
         return angle * _series(angle * angle, 1)
-    return _series((x * math.pi) ** 2, 0)
+    angle = x * math.pi
+    return _series(angle * angle, 0)  # not angle ** 2, which is a library's pow
 
 
 def _series(square: float, parity: int) -> float:
