@@ -44,7 +44,7 @@ def train(
         str | None, typer.Option("--json", metavar="FILE", help="Write the JSON lines to FILE, or to standard output if it is '-'.")
     ] = None,
 ) -> None:
-    """Train a network by a recipe, and tell each epoch on standard output: in columns on a terminal, as a line of JSON in a pipe.
+    """Train a network by a recipe, and tell each epoch on standard output: in columns on a terminal or with --json FILE, else as a line of JSON.
 
     A line of JSON has epoch (from 1), step, rate, loss, accuracy, test_loss, test_accuracy, seconds and images_per_second. Under identical
     numerics the last line is one SHA-256 of the whole training, the same on every backend. Ctrl-C ends after the step in progress and its
