@@ -4,9 +4,8 @@ In the original, `Conv2D.__init__` lacks `super().__init__()` and cannot run; th
 padding of 2, so its output is 10x10; and its shape loops run dropout and batch norm in training mode.
 """
 
-import sys
-
 import numpy as np
+import typer
 
 import unicnn as un
 
@@ -34,7 +33,7 @@ def learn_edges(backend, steps=10, rate=0.03):
     return program.weights()["conv.weight"].ravel(), losses
 
 
-def main(backend="numpy"):
+def main(backend: str = "numpy"):
     kernel, losses = learn_edges(backend)
     print(f"learned kernel: {kernel.round(3).tolist()} after losses {[round(loss, 3) for loss in losses[1::2]]}")
     assert np.abs(kernel - [1, -1]).max() < 0.1
@@ -66,4 +65,4 @@ def main(backend="numpy"):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

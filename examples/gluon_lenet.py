@@ -4,9 +4,8 @@ What the original got wrong: the bias has the shape (num_filter,), not (1, num_f
 takes 1 where Gluon's layer takes the window; and argmax over axis 1 is the best class of each row, not of each column.
 """
 
-import sys
-
 import numpy as np
+import typer
 
 import unicnn as un
 
@@ -21,7 +20,7 @@ def by_hand(backend, op, x, **weights):
     return un.lower(model, backend, weights={f"op.{name}": value for name, value in weights.items()})(x)
 
 
-def main(backend="numpy"):
+def main(backend: str = "numpy"):
     small = un.Conv2d(1, 2, bias=False)
     square = arange(1, 1, 2, 2)
     assert (by_hand(backend, small, arange(1, 1, 3, 3), weight=square) == [[19, 25], [37, 43]]).all()
@@ -48,4 +47,4 @@ def main(backend="numpy"):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

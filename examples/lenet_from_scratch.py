@@ -6,9 +6,8 @@ from N(0, 0.01^2) all scores are nearly 0 and the loss starts at ln 10, on a pla
 invites the reader to try, the first loss is in the thousands.
 """
 
-import sys
-
 import numpy as np
+import typer
 
 import unicnn as un
 
@@ -20,7 +19,7 @@ def weights(sd):
     return drawn | turned
 
 
-def main(backend="numpy"):
+def main(backend: str = "numpy"):
     images, labels = un.fashion_mnist("train", source="embedded").take(256).as_float()
     small = un.lower(un.zoo.lenet(), backend, weights=weights(0.01))
     outputs = small.outputs(images)
@@ -43,4 +42,4 @@ def main(backend="numpy"):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

@@ -6,9 +6,8 @@ ends in raw scores, and CrossEntropy takes those: applying it to probabilities w
 its loss is the sum over the batch, which Adam hides and SGD would not.
 """
 
-import sys
-
 import numpy as np
+import typer
 
 import unicnn as un
 
@@ -18,7 +17,7 @@ def from_keras_dense(kernel, channels, height, width):
     return kernel.reshape(height, width, channels, -1).transpose(3, 2, 0, 1).reshape(kernel.shape[1], -1)
 
 
-def main(backend="numpy"):
+def main(backend: str = "numpy"):
     model = un.zoo.tf_cnn()
     program = un.lower(model, backend, init="keras", seed=0)
     images, labels = un.fashion_mnist("train", source="embedded").take(50).as_float()
@@ -43,4 +42,4 @@ def main(backend="numpy"):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)

@@ -4,9 +4,8 @@ Where the original compares a 1x1 convolution with a matrix product by a sum of 
 machine may miss by rounding alone, this compares each value with the bound that every order of addition keeps.
 """
 
-import sys
-
 import numpy as np
+import typer
 
 import unicnn as un
 
@@ -19,7 +18,7 @@ def conv(backend, x, weight):
     return un.lower(model, backend, weights={"conv.weight": weight})(x)
 
 
-def main(backend="numpy"):
+def main(backend: str = "numpy"):
     one = conv(backend, X, K[None])
     print("two channels, summed:", one[0, 0].tolist())
     assert (one[0, 0] == [[56, 72], [104, 120]]).all()
@@ -40,4 +39,4 @@ def main(backend="numpy"):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    typer.run(main)
