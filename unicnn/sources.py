@@ -56,8 +56,15 @@ def find(text: str) -> Model | Recipe:
         return find_model(text) if _describes_network(Path(text)) else find_recipe(text)
     if _is_python(text):
         return _from_python(text, Model, Recipe)
-    known = [name for name in builtin.names() if name not in zoo.names()]
-    return find_recipe(text) if text.replace("_", "-") in known else find_model(text)
+    key, networks, recipes = text.replace("_", "-"), [*zoo.names()], builtin.names()
+    if key in networks:
+        return find_model(text)
+    if key in recipes:
+        return find_recipe(text)
+    raise UnknownNameError(
+        f"There is no network called {text!r} in the zoo, and no built-in recipe.{closest(key, {*networks, *recipes})} "
+        "Either may also be a .toml or .json file, or file.py:name."
+    )
 
 
 def model_of(recipe: Recipe, named: str | None = None) -> Model:

@@ -18,7 +18,7 @@ from unicnn import zoo
 from unicnn.training import builtin
 from unicnn.training.run import Run
 
-from .commands import RECIPE, Commands, paragraph, start
+from .commands import NET, RECIPE, Commands, paragraph, start
 
 KEYS = ["epoch", "step", "rate", "loss", "accuracy", "test_loss", "test_accuracy", "seconds", "images_per_second"]
 FILES = {
@@ -152,6 +152,16 @@ class TestFolder:
         assert all(word in answer.err for word in ("kept", "step 5", "--resume", "another folder"))
         assert {file.name: file.read_bytes() for file in (tmp_path / "kept").iterdir()} == before
 
+    @pytest.mark.parametrize("network", ["net.toml", "model.toml"], ids=["the-recipe", "the-network"])
+    def test_never_overwrites_what_it_was_given(self, unicnn: Commands, tmp_path: Path, network: str) -> None:
+        unicnn.write("model.toml", NET)
+        (tmp_path / "recipe.toml").rename(tmp_path / ("recipe.toml" if network == "net.toml" else "mine.toml"))
+        answer = unicnn.train("--out", ".", "--model", network, recipe="recipe.toml" if network == "net.toml" else "mine.toml")
+        assert (answer.code, answer.out) == (2, "")
+        assert paragraph(answer.err)
+        assert "would be overwritten" in answer.err
+        assert (tmp_path / "model.toml").read_text(encoding="utf-8") == NET
+
     def test_without_test_images_has_no_predictions(self, unicnn: Commands, tmp_path: Path) -> None:
         unicnn.recipe(("test = 30", "test = 0"))
         answer = unicnn.train("--out", "kept", "--epochs", "1", numerics="native")
@@ -222,6 +232,18 @@ class TestInterruption:
         assert (answer.code, answer.out) == (130, "")
         assert paragraph(answer.err)
         assert "before a checkpoint was written" in answer.err
+
+    def test_while_drawing_keeps_the_training(self, unicnn: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr("unicnn.training.pictures.curve", interrupted)
+            answer = unicnn.train("--out", "kept")
+        assert answer.code == 130
+        assert answer.err.startswith("Interrupted after step 15 of 15; the checkpoint after step 15 is in kept.")
+        assert unicnn(*shlex.split(answer.err.partition("Go on with: unicnn ")[2])).code == 0
+        assert Path("kept/curve.png").exists()
 
 
 class TestResuming:
@@ -383,6 +405,12 @@ class TestShow:
         answer = unicnn("show", *arguments, "--json", "-")
         assert answer.code == 0, answer.err
         assert ("optimizer" in json.loads(answer.out)) == is_recipe
+
+    def test_says_what_a_misspelt_recipe_may_have_been(self, unicnn: Commands) -> None:
+        answer = unicnn("show", "gluon-lenett")
+        assert (answer.code, answer.out) == (2, "")
+        assert "no built-in recipe. Did you mean 'gluon-lenet'?" in answer.err
+        assert paragraph(answer.err)
 
     @pytest.mark.parametrize("name", BUILT_IN)
     def test_prints_every_choice_of_a_recipe(self, unicnn: Commands, name: str) -> None:

@@ -61,6 +61,7 @@ def train(
         raise InputError(f"{'--resume' if resume else '--every'} needs --out, the folder with the checkpoints.")
     if out is not None and not resume:
         refuse_begun(out)
+        _keep_given(out, {"recipe.toml": recipe, "model.toml": model or chosen.model})
     with terminal.status(f"preparing {described.name} on {backend}"):
         run = Run(described, chosen, backend, numerics, device, seed)
         if resume and out is not None:
@@ -97,6 +98,13 @@ def _lengthened(recipe: Recipe, epochs: int | None, steps: int | None) -> Recipe
     if epochs is not None:
         return recipe.replace(epochs=epochs)
     return recipe if steps is None else recipe.replace(steps=steps)
+
+
+def _keep_given(out: Path, given: dict[str, str | None]) -> None:
+    """Raise InputError if a file that the user has written would be overwritten by what is kept of the training."""
+    for name, path in given.items():
+        if path is not None and Path(path).resolve() == (out / name).resolve():
+            raise InputError(f"{out}: the {name} there is the one to train by, and would be overwritten. Choose another folder for --out.")
 
 
 class _Told:
