@@ -9,11 +9,11 @@ from dataclasses import InitVar
 from pathlib import Path
 from typing import Any
 
-from unicnn.errors import DescriptionError, closest
+from unicnn.errors import DescriptionError, UnknownNameError, closest
 from unicnn.files import read_document
 from unicnn.initializers import PRESETS as INITIALIZERS
 from unicnn.initializers import Constant, Initializer, Normal, Scaled, Uniform
-from unicnn.ops.fields import choice, field, integer, number, optional
+from unicnn.ops.fields import choice, field, integer, is_sequence, number, optional
 from unicnn.ops.loss import LOSSES, Loss
 from unicnn.training.data import Data
 from unicnn.training.metrics import METRICS
@@ -23,6 +23,7 @@ from unicnn.training.settings import Setting, build, check_preset, plain, read, 
 
 RULES: dict[str, type[Any]] = {cls.__name__: cls for cls in (Constant, Uniform, Normal, Scaled)}
 """The initialisers that a recipe may name."""
+ROLES = ("weight", "bias", "scale", "shift", "mean", "var")
 
 
 def _keep(value: Any) -> Any:
@@ -46,7 +47,9 @@ def _divisor(value: Any) -> str | float:
 
 
 def _metrics(value: Any) -> tuple[str, ...]:
-    names = (value,) if isinstance(value, str) else tuple(value)
+    names = (value,) if isinstance(value, str) else value
+    if not is_sequence(names):
+        raise ValueError("must be names of metrics")
     return tuple(choice(*METRICS)(name) for name in names)
 
 
@@ -163,10 +166,10 @@ def _loss(value: Any) -> Loss:
     known: dict[str, Any] = {**LOSSES}
     names = {**known, **{cls.__name__: cls for cls in known.values()}}
     table = {"name": value} if isinstance(value, str) else value
-    if not isinstance(table, Mapping) or table.get("name") not in names:
-        name = table.get("name") if isinstance(table, Mapping) else table
+    name = table.get("name") if isinstance(table, Mapping) else table
+    if not isinstance(name, str) or name not in names:
         raise DescriptionError(f"loss: there is no loss called {name!r}.{closest(str(name), LOSSES)}")
-    return build(names[table["name"]], {key: item for key, item in table.items() if key != "name"}, "loss")
+    return build(names[name], {key: item for key, item in table.items() if key != "name"}, "loss")
 
 
 def _data(value: Any) -> Data | None:
@@ -186,16 +189,29 @@ def _rules(value: Any) -> dict[str, Initializer]:
         return dict(INITIALIZERS[value])
     if not isinstance(value, Mapping):
         raise DescriptionError(f'init: must be "torch", "keras", "gluon" or a table of initialisers by role, not {value!r}.')
+    if unknown := [role for role in value if role not in ROLES]:
+        raise DescriptionError(f"init: no parameter is called {unknown[0]!r}.{closest(unknown[0], ROLES)}")
     return {role: _rule(rule, f"init.{role}") for role, rule in value.items()}
 
 
 def _rule(value: Any, where: str) -> Any:
-    if not isinstance(value, Mapping):
+    if hasattr(value, "draw"):
         return value
-    name = value.get("name")
-    if name not in RULES:
+    name = value.get("name") if isinstance(value, Mapping) else value
+    if not isinstance(name, str) or name not in RULES:
         raise DescriptionError(f"{where}: there is no initialiser called {name!r}.{closest(str(name), RULES)}")
-    return build(RULES[name], {key: item for key, item in value.items() if key != "name"}, where)
+    table = {"name": value} if isinstance(value, str) else value
+    fields = {key: item for key, item in table.items() if key != "name"}
+    try:
+        rule = build(RULES[name], fields, where)
+    except UnknownNameError as error:
+        raise DescriptionError(f"{where}: {error}") from None
+    for key in fields.keys() - {"fan", "distribution"}:
+        try:
+            number()(fields[key])
+        except ValueError as error:
+            raise DescriptionError(f"{where}.{key}: {error}, not {fields[key]!r}.") from None
+    return rule
 
 
 def from_dict(document: Mapping[str, Any], *, where: str = "recipe", name: str = "recipe") -> Recipe:
@@ -205,7 +221,7 @@ def from_dict(document: Mapping[str, Any], *, where: str = "recipe", name: str =
         raise DescriptionError(f"{where}: unknown key {unknown[0]!r}.{closest(unknown[0], names)}")
     try:
         return Recipe(**{"name": name, **document})
-    except DescriptionError as error:
+    except (DescriptionError, UnknownNameError) as error:
         raise DescriptionError(f"{where}: {error}") from None
 
 
