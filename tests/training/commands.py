@@ -22,6 +22,15 @@ RECIPE = (
     'optimizer = {name = "SGD", learning_rate = 0.1, momentum = 0.9}\n'
 )
 """Five steps an epoch, fifteen in all."""
+PYTHON = """
+import unicnn as un
+
+data = un.Data("fashion-mnist", source="embedded", train=80, test=30)
+mine = un.Recipe(data=data, optimizer=un.SGD(0.1, momentum=0.9), batch_size=16, epochs=3, model="net.toml")
+
+def net():
+    return un.load("net.toml")
+"""
 
 
 class Answer:
