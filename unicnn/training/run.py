@@ -83,13 +83,13 @@ class Run:
         """Return how fast the present epoch trains, or the part of it since the run was resumed."""
         return self.timed / max(self.seconds, 1e-9)
 
-    def go(self, *, every: int | None = None) -> None:
-        """Run until the recipe is done, with a checkpoint after each epoch and each `every` steps if there is a folder.
+    def go(self, *, every: int | None = None, until: int | None = None) -> None:
+        """Run until the recipe is done, or until so many updates in all are, with a checkpoint after each epoch and each `every` steps if there is a folder.
 
         KeyboardInterrupt is raised after the step during which Ctrl-C was pressed, and its checkpoint.
         """
         with self._interruptible():
-            while self.steps < self.total and not self.stopping:
+            while self.steps < min(self.total, self.total if until is None else until) and not self.stopping:
                 self.step()
                 ended = self.steps % self.batches.per_epoch == 0 or self.steps == self.total
                 if ended:
@@ -134,11 +134,22 @@ class Run:
             f"Use a smaller learning rate, a Warmup, or clip the gradients.{kept}"
         )
 
+    def _check_weights(self) -> None:
+        """Raise TrainingError if a weight is not finite: a framework whose ReLU makes 0 of NaN would hide it from the loss."""
+        for name, array in self.program.weights().items():
+            if not np.isfinite(array).all():
+                raise TrainingError(
+                    f"{self.model.name}: the weight {name!r} holds {array[~np.isfinite(array)][0]} after step {self._place(self.steps - 1)}, though "
+                    "the loss does not show it. Use a smaller learning rate, a Warmup, or clip the gradients."
+                )
+
     def _place(self, step: int) -> str:
         epoch, batch = divmod(step, self.batches.per_epoch)
         return f"{step + 1} (epoch {epoch + 1}, batch {batch + 1})"
 
     def end_epoch(self) -> None:
+        """Average the epoch's batches, look at the test samples, and add both to the history."""
+        self._check_weights()
         averaging = self.recipe.averaging or "samples"
         loss, metrics = self.history.steps.means(averaging, self.begun)
         number = (self.steps - 1) // self.batches.per_epoch

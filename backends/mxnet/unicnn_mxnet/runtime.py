@@ -26,7 +26,8 @@ class Runtime(Contract):
         self.context = mx.gpu(0) if device.startswith("cuda") else mx.cpu()
 
     def tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
-        tensor = mx.nd.empty(array.shape or (1,), self.context, array.dtype)  # a shape of () means one that is unknown
+        array = array.reshape(array.shape or (1,))  # for MXNet, a shape of () is one that is not known yet
+        tensor = mx.nd.empty(array.shape, self.context, array.dtype)
         tensor._sync_copyfrom(array)  # mx.nd.array copies twice on its way to the same call
         return tensor
 
