@@ -146,6 +146,16 @@ def repeat(action: Callable[[], None], seconds: float) -> None:
         count += 1
 
 
+def peaks(task: Task, names: tuple[str, str], environment: Mapping[str, str], *, times: int) -> tuple[list[float], list[float]]:
+    """Return by how many bytes a fresh process of each contestant grows at most, several times in turn."""
+    grown: tuple[list[float], list[float]] = [], []
+    for _ in range(times):
+        for name, found in zip(names, grown, strict=True):
+            with hosted(task, [name], environment, apart=True) as (side,):
+                found.append(side.host.ask(do="memory", who=name)["bytes"])
+    return grown
+
+
 def check_equal(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> None:
     """Raise DifferentError unless both hold the same arrays up to rounding, and none that says nothing."""
     if set(ours) != set(theirs):

@@ -1,7 +1,8 @@
 """The process in which contestants run. It reads requests, one JSON line each, and answers each with one line.
 
 {"do": "results", "who": name, "file": path} calls a contestant a few times and writes its arrays to a file;
-{"do": "time", "who": name, "idle": s, "seconds": t} calls it for s seconds, and then for t seconds with the clock running.
+{"do": "time", "who": name, "idle": s, "seconds": t} calls it for s seconds, and then for t seconds with the clock running;
+{"do": "memory", "who": name} calls it a few times and tells how much memory that took at most, in bytes, beyond what the process held before.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -19,6 +21,7 @@ from benchmarks.contestants import contestant
 from benchmarks.task import Array, Contestant, Task, data
 
 WARM_UP = 3
+MEMORY_CALLS = 10
 QUIET_SECONDS = 0.004
 PATIENCE_SECONDS = 0.5
 
@@ -38,6 +41,21 @@ def timed(call: Callable[[], Any], idle: float, seconds: float) -> dict[str, Any
     cpu = (time.process_time() - cpu) / len(wall)
     settle()
     return {"wall": wall, "cpu": cpu}
+
+
+def memory(call: Callable[[], Any]) -> int:
+    """Return by how many bytes the process grows at most while it makes its first calls, memory of the framework's own included."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak is what is held now
+    before = held("VmRSS")
+    for _ in range(MEMORY_CALLS):
+        call()
+    return held("VmHWM") - before
+
+
+def held(what: str) -> int:
+    """Return a size that Linux states of this process, in bytes."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(what))
 
 
 def calls(call: Callable[[], Any], seconds: float) -> list[float]:
@@ -71,6 +89,8 @@ def serve(contestants: dict[str, Contestant], requests: TextIO, answers: TextIO)
         answer = {}
         if request["do"] == "results":
             np.savez(request["file"], **results(one))
+        elif request["do"] == "memory":
+            answer = {"bytes": memory(one.call)}
         else:
             answer = timed(one.call, request["idle"], request["seconds"])
         print(json.dumps(answer), file=answers, flush=True)

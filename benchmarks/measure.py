@@ -6,7 +6,7 @@ import importlib.util
 from statistics import median
 
 from benchmarks import commands
-from benchmarks.duel import DifferentError, alone, duel
+from benchmarks.duel import DifferentError, alone, duel, peaks
 from benchmarks.record import Record
 from benchmarks.rows import Command, Row
 from unicnn import plugins
@@ -29,6 +29,9 @@ def _command(record: Record, row: Command, seconds: float) -> Record:
 def _row(record: Record, row: Row, seconds: float) -> Record:
     if missing := absent(row):
         return record.but(problem=missing)
+    if row.memory:
+        sizes = peaks(row.task, (row.ours, row.theirs), row.environment, times=3)
+        return record.but(unit="bytes", ours=sizes[0], theirs=sizes[1])
     ours, theirs = duel(row.task, (row.ours, row.theirs), row.environment, apart=row.apart, seconds=seconds)
     record = record.but(ours=ours.wall, theirs=theirs.wall, ours_cpu=ours.cpu, theirs_cpu=theirs.cpu)
     if not row.apart:

@@ -13,7 +13,7 @@ from benchmarks.estimate import Estimate, difference, ratio
 class Record:
     """Hold the times of one row, in seconds, or the reason why there are none.
 
-    `unit` says what is compared with `target`: "ratio" of the times, or "seconds" that ours takes longer. `alone` is the ratio
+    `unit` says what is compared with `target`: "ratio" of the times, "seconds" that ours takes longer, or "bytes": the ratio of two sizes. `alone` is the ratio
     when neither side ran while the other existed.
     """
 
@@ -35,7 +35,7 @@ class Record:
 
     def estimate(self) -> Estimate:
         """Return the number that is compared with the target."""
-        return (ratio if self.unit == "ratio" else difference)(self.ours, self.theirs)
+        return (difference if self.unit == "seconds" else ratio)(self.ours, self.theirs)
 
     def cpu(self) -> Estimate | None:
         """Return the ratio of the processor times, where they were taken."""

@@ -36,6 +36,7 @@ NOTES = (
     "Training step: a tensor in; forward, backward and an update by plain SGD; the loss as a number out. By hand: `torch.optim.SGD`, "
     "`assign_sub` inside the tf.function, `gluon.Trainer`. unicnn takes the labels as NumPy, checks them, and returns the scores, too.",
     "Identical: the same bytes on every backend, against native numerics of the same backend; weights are rounded to their grids once, before.",
+    "Memory: by how much a process grows at most in its first ten training steps, beyond the framework, the data and the weights.",
     "Keras takes NumPy in predict_on_batch and train_on_batch; its rows are for information.",
     "Commands: processor time; the ratio's place holds how much of it is beyond that of `python -c pass`.",
 )
@@ -49,14 +50,18 @@ def cells(record: Record) -> tuple[str, ...]:
     return (
         record.case,
         record.measured,
-        _milliseconds(record.ours),
+        _amount_of(record.ours, record.unit),
         record.against,
-        _milliseconds(record.theirs),
+        _amount_of(record.theirs, record.unit),
         _with_interval(record.estimate(), record.unit),
         "" if cpu is None else f"{cpu.value:.2f}",
         "" if record.target is None else _amount(record.target, record.unit),
         record.verdict(),
     )
+
+
+def _amount_of(values: Sequence[float], unit: str) -> str:
+    return f"{median(values) / 2**20:.0f} MiB" if unit == "bytes" else _milliseconds(values)
 
 
 def _milliseconds(times: Sequence[float]) -> str:
@@ -69,7 +74,7 @@ def _with_interval(found: Estimate, unit: str) -> str:
 
 
 def _amount(value: float, unit: str) -> str:
-    return f"{value:.2f}" if unit == "ratio" else f"{value:+.2f} s"
+    return f"{value:+.2f} s" if unit == "seconds" else f"{value:.2f}"
 
 
 def table(records: Iterable[Record]) -> Table:

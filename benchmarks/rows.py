@@ -36,11 +36,13 @@ class Row:
     theirs: str
     target: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    memory: bool = False
+    """Whether memory is measured, and not time."""
 
     @property
     def case(self) -> str:
         """Return what is computed, in words."""
-        return self.task.title
+        return f"{self.task.title}, memory" if self.memory else self.task.title
 
     @property
     def measured(self) -> str:
@@ -86,6 +88,9 @@ def rows() -> Iterator[Row | Command]:
     for backend in ("numpy", *FRAMEWORKS):
         for task, target in IDENTICAL_TARGETS.items():
             yield Row(task, f"unicnn-{backend}-identical", f"unicnn-{backend}", target)
+    for framework in FRAMEWORKS:
+        yield Row(TRAINING, f"unicnn-{framework}", framework, 1.2, memory=True)
+    yield Row(TRAINING, "unicnn-numpy", "torch", 1.2, memory=True)
     for peer in ("keras", "keras-predict"):
         yield Row(SMALL, peer, "torch", environment={"KERAS_BACKEND": "torch"})
     for framework in ("torch", "tensorflow"):
