@@ -29,7 +29,7 @@ def example(name: str) -> dict[str, Any]:
 
 
 def marked(name: str) -> Any:
-    return pytest.param(name, id=name, marks=[pytest.mark.slow] if name in ("train_vgg", "train_tensorflow_cnn") else [])
+    return pytest.param(name, id=name, marks=[pytest.mark.slow] if name == "train_vgg" else [])
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in TRAININGS and name != ON_ALL])
