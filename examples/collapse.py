@@ -1,12 +1,12 @@
 """Collapse by rounding: whether a training fails can depend on who adds, and under identical numerics it depends on the seed alone.
 
-    python examples/collapse.py --seed 1 --seed 3
+    python examples/collapse.py --seed 5 --seed 6
 
 At the Gluon tutorial's rate of 0.5 some trainings of LeNet collapse: all scores become the same for all images, no gradient is left, and the
 accuracy stays at 10 %. That is a property of the recipe, and the tutorial's table is one draw of it. But the same weights, images and order may
 collapse in one framework and not in another, since each adds in its own order, and the rate magnifies the last bits of the first losses a
 million times within some thirty steps. Under native numerics another processor, or another number of threads, may give another table than
-yours. Under identical numerics everybody's is this one, to the last bit of every weight.
+yours. Under identical numerics everybody's is the same, to the last bit of every weight. That cures no recipe: seed 8 collapses, for everybody.
 
 The batches are of 64 images here, not of 256, so that it takes a minute or two on a CPU.
 """
@@ -22,7 +22,7 @@ from unicnn.training.run import Run
 
 DATA = un.Data("fashion-mnist", source="embedded", test=500)
 RECIPE = un.Recipe(data=DATA, optimizer=un.SGD(0.5), batch_size=64, steps=96, order="shuffle", preset="gluon")
-EVERYWHERE = {4: 49.5, 5: 65.5, 6: 62.7}
+EVERYWHERE = {5: 65.5, 6: 62.7, 8: 10.0}
 """The test accuracies under identical numerics after 96 steps, by seed."""
 
 
@@ -32,7 +32,7 @@ def trained(recipe, backend, numerics, seed):
     return run
 
 
-def main(seed: Annotated[list[int], typer.Option()] = [4, 5, 6], steps: int = 96):  # noqa: B006
+def main(seed: Annotated[list[int], typer.Option()] = [5, 6, 8], steps: int = 96):  # noqa: B006
     """Train LeNet on all backends under native and identical numerics, and print the test accuracies."""
     backends = plugins.usable()
     names = "".join(f"{name:>{len(name) + 2}}" for name in backends)

@@ -32,6 +32,8 @@ def main(backend: str = "numpy", numerics: str = "native", full: bool = False, s
         )
 
     print(f"the first loss is {history.losses[0]:.4f}, near ln 10 = {np.log(10):.4f}; the lowest of the losses {min(history.losses):.4f}")
+    if full and history.epochs[-1].test_metrics["accuracy"] < 0.15:
+        print(f"from seed {seed} it has collapsed, as about one start in four does at this rate: try another --seed")
     assert abs(history.losses[0] - np.log(10)) < 0.1
     assert min(history.losses) < history.losses[0] - 0.03
     for value in (epoch.test_metrics["accuracy"] for epoch in history.epochs):

@@ -57,13 +57,13 @@ def test_training_prints_the_same_everywhere_under_identical_numerics(name: str,
 def test_a_few_steps_of_a_collapse_are_the_same_under_identical_numerics_and_differ_under_native(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    example(ON_ALL)["main"]([4], steps=4)
+    example(ON_ALL)["main"]([5], steps=4)
     assert "SHA-256" in capsys.readouterr().out
 
 
 @pytest.mark.slow
 def test_whole_collapses_are_the_same_under_identical_numerics(capsys: pytest.CaptureFixture[str]) -> None:
-    example(ON_ALL)["main"]([4])
+    example(ON_ALL)["main"]([8])
     assert "SHA-256" in capsys.readouterr().out
 
 

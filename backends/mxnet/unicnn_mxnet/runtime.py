@@ -113,7 +113,7 @@ class Graph:
     def flags(self) -> list[tuple[str, object]]:
         """Return what makes calls fast and still leaves earlier results alone: memory inside the graph is planned once."""
         if not self.settled:
-            return [("static_alloc", True)]
+            return [("static_alloc", True), ("static_shape", True)]
         still = [place for place, argument in enumerate(self.order) if not self.plan.arguments[argument].batched]
         data = [place for place in range(len(self.order)) if place not in still]
         return [("static_alloc", True), ("static_shape", True), ("data_indices", data), ("param_indices", still)]
