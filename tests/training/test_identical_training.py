@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,11 @@ import pytest
 
 import unicnn as un
 from unicnn import plugins
+from unicnn.sources import find_recipe, model_of
+from unicnn.training.fingerprint import fingerprint, trained
 from unicnn.training.run import Run
 
+README = Path(__file__).parents[2] / "README.md"
 STEPS = 12
 
 NET = un.Sequential(
@@ -81,6 +85,26 @@ def test_a_training_has_one_digest_everywhere(name: str, backend: str) -> None:
     assert len(losses) == STEPS
     assert min(losses[-3:]) < losses[0], "nothing was learned, so the digest proves nothing"
     assert found.sha256() == DIGESTS[name]
+
+
+def told() -> list[tuple[str, int, str]]:
+    """Return the fingerprints of trainings that README shows: recipe, steps, and the lines below the command."""
+    found = re.findall(
+        r"^\$ unicnn fingerprint (\S+) --steps (\d+)\n((?:[0-9a-f]{64} .*\n)+)", README.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return [(name, int(steps), lines) for name, steps, lines in found]
+
+
+def test_readme_shows_the_fingerprint_of_a_training() -> None:
+    assert told()
+
+
+@pytest.mark.parametrize(("name", "steps", "lines"), told(), ids=lambda value: str(value) if len(str(value)) < 20 else "lines")
+def test_the_fingerprint_of_a_training_in_readme_holds(name: str, steps: int, lines: str, backend: str) -> None:
+    recipe = find_recipe(name).replace(steps=steps)
+    found = fingerprint(trained(model_of(recipe), recipe, backend))
+    assert {line.split()[0] for line in lines.splitlines()} == {found.sha256}
+    assert [line for line in lines.splitlines() if f" {found.title} " in line]
 
 
 def test_every_recipe_has_a_digest_of_its_own() -> None:

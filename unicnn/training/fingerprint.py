@@ -97,7 +97,7 @@ def tell(
         found.append(item)
         if json_to != "-":
             typer.echo(
-                f"{item.sha256}  {item.model} after {item.steps} steps of {item.recipe} on {item.samples}, seed {seed}: weights, "
+                f"{item.sha256}  {item.model} after {item.steps} steps of the recipe {item.recipe} on {item.samples}, seed {seed}: weights, "
                 f"optimiser state and history, {item.title} {item.version}, {device}"
             )
         first = first or run
