@@ -38,7 +38,8 @@ test-gpu: $(STAMP)
 test-plugin: $(JAX)/.installed
 	JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(JAX)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
 	$(JAX)/bin/python -m pytest -n 2 --dist worksteal -m "not slow" -k jax examples/your_own_backend/tests \
-	tests/identical/test_invariance.py tests/identical/test_fingerprint.py tests/models tests/repo/test_one_word_one_place.py
+	tests/identical/test_invariance.py tests/identical/test_fingerprint.py tests/training/test_identical_training.py \
+	tests/training/test_float64_agreement.py tests/models tests/repo/test_one_word_one_place.py
 
 check: $(STAMP) format lint types test
 

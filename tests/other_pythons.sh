@@ -19,5 +19,5 @@ for version in 3.10 3.12 3.13; do
     "$venv/bin/python" -m pip install --quiet 'numpy>=2' --editable '.[dev]' --editable backends/numpy $mxnet
     echo "Python $version, NumPy $("$venv/bin/python" -c 'import numpy; print(numpy.__version__)')"
     "$venv/bin/unicnn" backends
-    "$venv/bin/python" -m pytest -n 2 -m "not slow" tests/null tests/kit tests/identical tests/models tests/repo backends/numpy
+    "$venv/bin/python" -m pytest -n 2 -m "not slow" tests/null tests/kit tests/identical tests/training tests/models tests/repo backends/numpy
 done

@@ -53,19 +53,34 @@ class Runtime(Contract):
         return self.compile(plan)  # step by step JAX compiles every step by itself, which takes longer
 
     def vjp(self, plan: Plan, wanted: Sequence[int]) -> Callable[..., tuple[Results, Results]]:
-        def run(arguments: Sequence[Tensor], cotangents: Sequence[Tensor | None]) -> tuple[Results, Results]:
-            def of_leaves(*leaves: Tensor) -> tuple[Results, Results]:
-                filled = list(arguments)
-                for place, leaf in zip(wanted, leaves, strict=True):
-                    filled[place] = leaf
-                results = plan(filled)
-                return results[: len(cotangents)], results[len(cotangents) :]
+        return jax.jit(derived(plan, wanted), compiler_options=OPTIONS)
 
-            heads, pull_back, others = jax.vjp(of_leaves, *(arguments[place] for place in wanted), has_aux=True)
-            seeds = tuple(jnp.ones_like(head) if given is None else given for head, given in zip(heads, cotangents, strict=True))
-            return (*heads, *others), pull_back(seeds)
+    def step(self, plan: Plan, wanted: Sequence[int], update: Plan) -> Callable[..., tuple[Results, Results]]:
+        derive = derived(plan, wanted)
+
+        def run(arguments: Sequence[Tensor], cotangents: Sequence[Tensor | None], rest: Sequence[Tensor]) -> tuple[Results, Results]:
+            results, gradients = derive(arguments, cotangents)
+            return results, update([*(arguments[place] for place in wanted), *gradients, *rest])
 
         return jax.jit(run, compiler_options=OPTIONS)
 
     def synchronize(self) -> None:
         jax.block_until_ready(jax.live_arrays(self.device))
+
+
+def derived(plan: Plan, wanted: Sequence[int]) -> Callable[..., tuple[Results, Results]]:
+    """Return a function of arguments and cotangents to the results and the gradients of the arguments `wanted`."""
+
+    def run(arguments: Sequence[Tensor], cotangents: Sequence[Tensor | None]) -> tuple[Results, Results]:
+        def of_leaves(*leaves: Tensor) -> tuple[Results, Results]:
+            filled = list(arguments)
+            for place, leaf in zip(wanted, leaves, strict=True):
+                filled[place] = leaf
+            results = plan(filled)
+            return results[: len(cotangents)], results[len(cotangents) :]
+
+        heads, pull_back, others = jax.vjp(of_leaves, *(arguments[place] for place in wanted), has_aux=True)
+        seeds = tuple(jnp.ones_like(head) if given is None else given for head, given in zip(heads, cotangents, strict=True))
+        return (*heads, *others), pull_back(seeds)
+
+    return run
