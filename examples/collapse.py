@@ -2,11 +2,12 @@
 
     python examples/collapse.py --seed 5 --seed 6
 
-At the Gluon tutorial's rate of 0.5 some trainings of LeNet collapse: all scores become the same for all images, no gradient is left, and the
-accuracy stays at 10 %. That is a property of the recipe, and the tutorial's table is one draw of it. But the same weights, images and order may
-collapse in one framework and not in another, since each adds in its own order, and the rate magnifies the last bits of the first losses a
-million times within some thirty steps. Under native numerics another processor, or another number of threads, may give another table than
-yours. Under identical numerics everybody's is the same, to the last bit of every weight. That cures no recipe: seed 8 collapses, for everybody.
+At the Gluon tutorial's rate of 0.5 some trainings of LeNet collapse: all scores become the same for all images, no gradient is left, and
+the accuracy stays at 10 %. That is a property of the recipe, and the tutorial's table is one draw of it. But the same weights, images and
+order may collapse in one framework and not in another, since each adds in its own order, and the rate magnifies the last bits of the first
+losses a million times within some thirty steps. Under native numerics another processor, or another number of threads, may give another
+table than yours. Under identical numerics everybody's is the same, to the last bit of every weight. That cures no recipe: seed 8 collapses,
+for everybody.
 
 The batches are of 64 images here, not of 256, so that it takes a minute or two on a CPU.
 """

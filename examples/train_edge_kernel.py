@@ -5,8 +5,8 @@
 What to mind in the original. Its loss is the sum over all 42 outputs, so that the rate of 0.03 would be 1.26 for a mean. It starts from
 a random kernel, so its printed losses come out otherwise each time. And its own `Conv2D` cannot run: `super().__init__()` is missing.
 
-The loss is quadratic. A step leaves -0.8 of what both values have too much, and 0.64 of how far they are too close. Ten leave 0.11 and 0.01:
-within 0.1 of [1, -1] from every kernel that PyTorch draws by default, from [-0.71, 0.71), but not from every one of N(0, 1).
+The loss is quadratic. A step leaves -0.8 of what both values have too much, and 0.64 of how far they are too close. Ten leave 0.11 and
+0.01: within 0.1 of [1, -1] from every kernel that PyTorch draws by default, from [-0.71, 0.71), but not from every one of N(0, 1).
 """
 
 import numpy as np

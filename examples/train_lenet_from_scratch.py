@@ -4,8 +4,9 @@
 
 What to mind in the original. Its text is cut off before the learning rate and the results, so that there is nothing to reproduce but the
 start; the rate of 0.5 here is a guess, the other MXNet tutorial's. From weights as small as N(0, 0.01^2) all scores are nearly 0, and so
-are all gradients: the loss begins at ln 10 and stays there for more than 60 steps. The text invites the reader to leave out `weight_scale`,
-that is, to take N(0, 1): the first loss is about ten thousand, and the first step takes the weights to where nothing is learned any more.
+are all gradients: the loss begins at ln 10 and stays there for more than 60 steps; on all images it falls in the second epoch. The text
+invites the reader to leave out `weight_scale`, that is, to take N(0, 1): the first loss is about ten thousand, and the first step takes the
+weights to where nothing is learned any more.
 """
 
 import numpy as np

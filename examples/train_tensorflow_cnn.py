@@ -2,12 +2,12 @@
 
     python examples/train_tensorflow_cnn.py --backend torch --full
 
-What to mind in the original. It draws 50 of the images anew for each of 6000 steps, so its "5 epochs" are not passes over the data. Its loss is
-the sum over the batch, 50 ln 10 = 115.13 at first; Adam, which divides by the size of gradients, hides that, and SGD would take steps 50
-times too long. Its model ends in a softmax, and Keras's loss takes probabilities. Run eagerly, that loss clips them to [1e-7, 1 - 1e-7]: a
-sample that is confidently wrong has a loss of 16.118 and no gradient at all. In `fit` or a `tf.function` the same code uses the scores. Here
-the model ends in scores and the loss takes those. Keeping the softmax as well, in any framework, raises nothing and learns badly. And
-`np.float`, which it uses, is gone from NumPy, and its printed accuracy of 0.9915 is MNIST's, not Fashion-MNIST's.
+What to mind in the original. It draws 50 of the images anew for each of 6000 steps, so its "5 epochs" are not passes over the data. Its
+loss is the sum over the batch, 50 ln 10 = 115.13 at first; Adam, which divides by the size of gradients, hides that, and SGD would take
+steps 50 times too long. Its model ends in a softmax, and Keras's loss takes probabilities. Run eagerly, that loss clips them to [1e-7, 1 -
+1e-7]: a sample that is confidently wrong has a loss of 16.118 and no gradient at all. In `fit` or a `tf.function` the same code uses the
+scores. Here the model ends in scores and the loss takes those. Keeping the softmax as well, in any framework, raises nothing and learns
+badly. And `np.float`, which it uses, is gone from NumPy, and its printed accuracy of 0.9915 is MNIST's, not Fashion-MNIST's.
 """
 
 import numpy as np

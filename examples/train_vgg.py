@@ -3,9 +3,9 @@
     python examples/train_vgg.py --backend torch --full
 
 What to mind in the original. No output is printed, so that there is nothing to compare with but shapes and sizes. Its `train_ch6` draws the
-weights anew by Xavier's rule and leaves PyTorch's biases as they are: neither framework's default alone. Its loop over shapes runs in training
-mode, with dropout. Its epochs want a GPU (`--device cuda`). The resize is a part of the recipe and done batch by batch, so that the enlarged images,
-12 GB of them, are never held at once.
+weights anew by Xavier's rule and leaves PyTorch's biases as they are: neither framework's default alone. Its loop over shapes runs in
+training mode, with dropout. Its epochs want a GPU (`--device cuda`). The resize is a part of the recipe and done batch by batch, so that
+the enlarged images, 12 GB of them, are never held at once.
 """
 
 import numpy as np
