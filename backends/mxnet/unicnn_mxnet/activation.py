@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from unicnn_mxnet.exactly import fresh
 from unicnn_mxnet.symbols import Tensor, namespace
 
 ERF_SLOPE = float(np.float32(math.sqrt(math.pi))) / math.sqrt(math.pi)
@@ -18,7 +19,7 @@ ERF_SLOPE = float(np.float32(math.sqrt(math.pi))) / math.sqrt(math.pi)
 
 def relu(x: Tensor) -> Tensor:
     # It makes 0 of a NaN in float32, which relu does not; but relu has oneDNN's blocks of channels put in order, and loses a tenth by it.
-    return namespace(x).Activation(x, act_type="relu")
+    return namespace(x).Activation(x, act_type="relu", **fresh(x))
 
 
 def relu6(x: Tensor) -> Tensor:

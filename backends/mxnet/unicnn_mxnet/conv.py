@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 from unicnn.ops.fields import Pair, Sides
 from unicnn_mxnet import columns
 from unicnn_mxnet.compat import mx
+from unicnn_mxnet.exactly import fresh, shared
 from unicnn_mxnet.padding import left_to_operator, same_on_both_sides
 from unicnn_mxnet.shape import pad
 from unicnn_mxnet.symbols import Tensor, namespace, pulled_back, shape
@@ -21,7 +23,7 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, padd
     channels, _, *kernel = shape(weight)
     return op.Convolution(
         *_present(x, weight, bias), no_bias=bias is None, num_filter=channels, kernel=tuple(kernel),
-        stride=stride, pad=left, dilate=dilation, num_group=groups,
+        stride=stride, pad=left, dilate=dilation, num_group=groups, **_memory(x, channels, kernel, stride, left, dilation),
     )  # fmt: skip
 
 
@@ -73,6 +75,13 @@ def _spread(x: Tensor, channels: int, stride: Pair) -> Tensor:
     pixel = functools.reduce(lambda part, axis: op.slice_axis(part, axis=axis, begin=0, end=1), (0, 2, 3), x)
     ones = op.ones_like(op.transpose(pixel, axes=(1, 0, 2, 3)))
     return op.Deconvolution(x, ones, no_bias=True, num_filter=channels, kernel=(1, 1), stride=stride, num_group=channels)
+
+
+def _memory(x: Tensor, channels: int, kernel: Sequence[int], stride: Pair, padding: Pair, dilation: Pair) -> dict[str, Tensor]:
+    if not shared(x):
+        return {}
+    size = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True))
+    return fresh(x, (len(x), channels, *size))
 
 
 def _present(*operands: Tensor | None) -> list[Tensor]:

@@ -1,73 +1,205 @@
-"""Arrays whose arithmetic with Python numbers is that of the numbers themselves.
+"""Arrays whose arithmetic with Python numbers is that of the numbers themselves, and which NumPy can share.
 
 MXNet hands a number to an operator as decimal text, and what it reads back is off by a unit in the last place for one number in
 ten, 2^-24 and 2^-126 among them. Here a number becomes an array of one value.
+
+On a CPU, an array of MXNet's is plain memory. There an operator costs 15 to 40 us beside the arithmetic and fresh memory for its result, and NumPy's
+functions cost 1; so arithmetic is NumPy's, and what it returns becomes an array of MXNet's, in the same memory, where an operator asks for one.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from unicnn_mxnet import memory
 from unicnn_mxnet.compat import mx
 
-Tensor = mx.nd.NDArray
+Tensor: TypeAlias = "mx.nd.NDArray"
+Array: TypeAlias = np.ndarray[Any, Any]
+Pair: TypeAlias = tuple[Callable[..., Array], Callable[..., Tensor]]
+
+_CPU = 1
+_ADD: Pair = np.add, mx.nd.broadcast_add
+_SUBTRACT: Pair = np.subtract, mx.nd.broadcast_sub
+_MULTIPLY: Pair = np.multiply, mx.nd.broadcast_mul
+_DIVIDE: Pair = np.divide, mx.nd.broadcast_div
+_NEGATE: Pair = np.negative, mx.nd.negative
+_LESS: Pair = np.less, mx.nd.broadcast_lesser
+_LESS_EQUAL: Pair = np.less_equal, mx.nd.broadcast_lesser_equal
+_GREATER: Pair = np.greater, mx.nd.broadcast_greater
+_GREATER_EQUAL: Pair = np.greater_equal, mx.nd.broadcast_greater_equal
 
 
 class Exact(mx.nd.NDArray):
-    """Be an array that takes numbers as they are; what comes of its arithmetic is one, too."""
+    """Be an array that takes numbers as they are; what comes of its arithmetic is one, too.
 
-    __slots__ = ()
+    It has a handle of its own, or that of `origin`, or `values`, an array of NumPy's, for which a handle is made when one is asked for.
+    """
 
-    def _apply(self, operator: Callable[[Tensor, Tensor], Tensor], other: Any, *, swapped: bool = False) -> Exact:
+    __slots__ = ("origin", "peaks", "values")
+
+    def __init__(self, handle: Any = None, writable: bool = True) -> None:
+        self.values: Array | None = None
+        self.origin: Tensor | None = None
+        self.peaks: Array | None = None
+        self.writable = writable
+        if handle is not None:
+            self.handle = handle
+
+    def __del__(self) -> None:
+        if self.origin is None and self.values is None:
+            super().__del__()
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "handle":
+            raise AttributeError(name)
+        values = self.values.astype(np.float32) if self.values.dtype == np.bool_ else np.ascontiguousarray(self.values)
+        self.origin = mx.nd.from_numpy(values.view())  # of the view MXNet makes one that nobody may write to
+        self.handle = self.origin.handle
+        return self.handle
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return super().shape if self.values is None else self.values.shape
+
+    @property
+    def dtype(self) -> Any:
+        return super().dtype if self.values is None else self.values.dtype.type
+
+    @property
+    def size(self) -> int:
+        return super().size if self.values is None else self.values.size
+
+    @property
+    def ndim(self) -> int:
+        return super().ndim if self.values is None else self.values.ndim
+
+    @property
+    def context(self) -> mx.Context:
+        return super().context if self.values is None else _processor()
+
+    def asnumpy(self) -> Array:
+        return super().asnumpy() if self.values is None else np.array(lent(self), order="C")
+
+    def _apply(self, pair: Pair, other: Any = None, *, swapped: bool = False) -> Exact:
+        on_processor, operator = pair
+        if near(self):
+            operands = [lent(self)] if other is None else [lent(self), lent(other) if isinstance(other, mx.nd.NDArray) else other]
+            return computed(on_processor, *(operands[::-1] if swapped else operands))
+        if other is None:
+            return exactly(operator(self))
         second = operand(other, self)
         return exactly(operator(second, self) if swapped else operator(self, second))
 
     def __add__(self, other: Any) -> Exact:
-        return self._apply(mx.nd.broadcast_add, other)
+        return self._apply(_ADD, other)
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Exact:
-        return self._apply(mx.nd.broadcast_sub, other)
+        return self._apply(_SUBTRACT, other)
 
     def __rsub__(self, other: Any) -> Exact:
-        return self._apply(mx.nd.broadcast_sub, other, swapped=True)
+        return self._apply(_SUBTRACT, other, swapped=True)
 
     def __mul__(self, other: Any) -> Exact:
-        return self._apply(mx.nd.broadcast_mul, other)
+        return self._apply(_MULTIPLY, other)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Exact:
-        return self._apply(mx.nd.broadcast_div, other)
+        return self._apply(_DIVIDE, other)
 
     def __rtruediv__(self, other: Any) -> Exact:
-        return self._apply(mx.nd.broadcast_div, other, swapped=True)
+        return self._apply(_DIVIDE, other, swapped=True)
 
     def __neg__(self) -> Exact:
-        return exactly(mx.nd.negative(self))
+        return self._apply(_NEGATE)
 
     def __lt__(self, other: Any) -> Exact:
-        return self._apply(mx.nd.broadcast_lesser, other)
+        return self._apply(_LESS, other)
 
     def __le__(self, other: Any) -> Exact:
-        return self._apply(mx.nd.broadcast_lesser_equal, other)
+        return self._apply(_LESS_EQUAL, other)
 
     def __gt__(self, other: Any) -> Exact:
-        return self._apply(mx.nd.broadcast_greater, other)
+        return self._apply(_GREATER, other)
 
     def __ge__(self, other: Any) -> Exact:
-        return self._apply(mx.nd.broadcast_greater_equal, other)
+        return self._apply(_GREATER_EQUAL, other)
 
 
 def exactly(x: Tensor) -> Exact:
-    """Return the array itself, as one that takes numbers as they are."""
-    x.__class__ = Exact
-    return x
+    """Return the same array as one that takes numbers as they are."""
+    if isinstance(x, Exact):
+        return x
+    exact = Exact(x.handle, x.writable)
+    exact.origin = x
+    return exact
+
+
+def of(values: Array) -> Exact:
+    """Return an array of NumPy's as one of MXNet's, in the same memory."""
+    exact = Exact()
+    exact.values = values
+    return exact
+
+
+def near(x: Tensor) -> bool:
+    """Tell whether an array lies in memory that NumPy reaches."""
+    return (isinstance(x, Exact) and x.values is not None) or x.context.device_typeid == _CPU
+
+
+def computed(function: Callable[..., Array], *operands: Any) -> Exact:
+    """Return what an elementwise function of NumPy makes of arrays and numbers, in recycled memory."""
+    arrays = [value for value in operands if isinstance(value, np.ndarray)]
+    shape = arrays[0].shape if len(arrays) == 1 else np.broadcast_shapes(*(value.shape for value in arrays))
+    if arrays[0].size < _SMALL and len(arrays) == 1:
+        return of(function(*operands))
+    dtype = np.bool_ if function in _COMPARISONS else arrays[0].dtype
+    return of(function(*operands, out=memory.empty(shape, dtype)))
+
+
+_SMALL = 1 << 12
+_COMPARISONS = {pair[0] for pair in (_LESS, _LESS_EQUAL, _GREATER, _GREATER_EQUAL)}
+
+
+class _Lent:
+    """Be what NumPy asks for the memory of an array, and keep the array."""
+
+    def __init__(self, x: Tensor) -> None:
+        # In this order: an operator that has not run yet may leave its result in blocks, and to ask for its memory puts those in order.
+        x.wait_to_read()
+        self.x, place = x, ctypes.c_void_p()
+        mx.base.check_call(mx.base._LIB.MXNDArrayGetData(x.handle, ctypes.byref(place)))
+        data = (place.value or 0, True)
+        self.__array_interface__ = {"version": 3, "shape": x.shape, "typestr": np.dtype(x.dtype).str, "data": data}
+
+
+def lent(x: Tensor) -> Array:
+    """Return the values of `x` to read, in the memory where they lie if NumPy reaches it; oneDNN's blocks are put in order first."""
+    if isinstance(x, Exact) and x.values is not None:
+        if x.origin is not None:  # what an operator was to write, perhaps
+            x.origin.wait_to_read()
+        return x.values
+    if x.context.device_typeid != _CPU or not x.size:
+        return x.asnumpy()
+    return np.asarray(_Lent(x))
+
+
+def shared(x: Any) -> bool:
+    """Tell whether `x` is an array, of identical numerics, that NumPy can share."""
+    return isinstance(x, Exact) and near(x)
+
+
+def fresh(x: Any, shape: tuple[int, ...] | None = None) -> dict[str, Exact]:
+    """Return recycled memory as what an operator is to write a result like `x` into; nothing if `x` is not shared."""
+    return {"out": of(memory.empty(x.shape if shape is None else shape, x.dtype))} if shared(x) else {}
 
 
 def operand(value: Any, like: Tensor) -> Tensor:
@@ -80,3 +212,8 @@ def _number(value: float, context: mx.Context, dtype: str) -> Tensor:
     tensor = mx.nd.empty((1,), context, dtype)
     tensor._sync_copyfrom(np.array([value], dtype))
     return tensor
+
+
+@lru_cache(maxsize=1)
+def _processor() -> mx.Context:
+    return mx.cpu()

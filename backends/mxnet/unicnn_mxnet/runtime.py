@@ -42,7 +42,7 @@ class Runtime(Contract):
 
     def compile(self, plan: Plan) -> Compiled:
         # A plan that asks for shapes cannot be traced, and runs step by step: symbols do not know them.
-        return _in_mode(plan if plan.static else Graph(plan, settled=True), plan.training)
+        return _in_mode(_quiet(plan) if plan.static else Graph(plan, settled=True), plan.training)
 
     def once(self, plan: Plan) -> Compiled:
         return _in_mode(plan, plan.training)
@@ -77,6 +77,16 @@ def _in_mode(function: Compiled, training: bool) -> Compiled:
         if mx.autograd.is_training() == training and not mx.autograd.is_recording():
             return function(arguments)  # to ask is cheaper than to change the mode and to change it back
         with mx.autograd.pause(train_mode=training):
+            return function(arguments)
+
+    return run
+
+
+def _quiet(function: Compiled) -> Compiled:
+    """Return `function` without NumPy's warnings of what is not finite: other backends have none either, and an alarm finds it."""
+
+    def run(arguments: Sequence[Tensor]) -> Sequence[Tensor]:
+        with np.errstate(all="ignore"):
             return function(arguments)
 
     return run

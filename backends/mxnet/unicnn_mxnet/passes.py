@@ -1,0 +1,242 @@
+"""The primitives of identical numerics on a CPU: passes of NumPy's over the memory of MXNet's arrays, piece by piece.
+
+What lies between two steps of a pass stays in the cache. NumPy's + - * /, square root, comparisons and roundings are IEEE's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from unicnn_mxnet.compat import mx
+from unicnn_mxnet.exactly import Exact, computed, lent, of
+from unicnn_mxnet.memory import Array, empty
+
+Tensor: TypeAlias = "mx.nd.NDArray"
+Key: TypeAlias = tuple[slice, ...]
+
+_SMALLEST_NORMAL = 2.0**-126
+_PIECE = 1 << 15
+"""How many values are worked on at a time: 256 KB of float64."""
+_QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore", "under": "ignore"}
+
+
+def widen(x: Tensor) -> Exact:
+    y = empty(x.shape, np.float64)
+    y[...] = lent(x)
+    return of(y)
+
+
+def narrow(x: Tensor, *, gain: Tensor | None = None, offset: Tensor | None = None, least: Tensor | None = None) -> Exact:
+    source, factor, shift = (None if value is None else lent(value) for value in (x, gain, offset))
+    flush = least is None or bool(lent(least).min() < _SMALLEST_NORMAL)
+    y = empty(source.shape, np.float32)
+    moved = factor is not None or shift is not None
+    scratch = None
+    for key in _pieces(source.shape):
+        wide = source[key]
+        if moved:
+            scratch = empty(wide.shape, np.float64) if scratch is None else scratch  # no later piece is larger
+            held = scratch[tuple(slice(0, n) for n in wide.shape)]
+            held[...] = wide
+            if factor is not None:
+                held *= _matching(factor, key, source.ndim)
+            if shift is not None:
+                held += _matching(shift, key, source.ndim)
+            wide = held
+        narrowed = y[key]
+        narrowed[...] = wide
+        if flush and _any_tiny(narrowed):
+            # The product with a truth value is the value or a zero, and adding +0 takes the sign of that zero.
+            np.add(wide * (np.abs(wide) >= _SMALLEST_NORMAL), 0.0, out=narrowed, casting="same_kind")
+    return of(y)
+
+
+def _any_tiny(x: Array) -> bool:
+    """Tell whether float32 values hold a magnitude of at most 2^-126 other than 0, or a -0."""
+    bits = x.view(np.int32)
+    magnitudes = (bits << 1).view(np.uint32)
+    magnitudes -= 1  # a zero becomes the largest of all
+    return bool(x.size and (magnitudes.min() < 2**24 or bits.min() == -(2**31)))
+
+
+def snap(x: Tensor, c: Tensor) -> Exact:
+    source, magic = lent(x), lent(c)
+    y = empty(source.shape, np.float64)
+    for key in _pieces(source.shape):
+        _snap(source[key], _matching(magic, key, source.ndim), y[key])
+    return of(y)
+
+
+def _snap(x: Array, c: Array, y: Array) -> None:
+    if x.dtype == np.float64:
+        np.add(x, c, out=y)
+    else:
+        y[...] = x  # in two steps NumPy needs no buffer for what it casts
+        y += c
+    y -= c
+
+
+def square_sum(x: Tensor, c: Tensor, axes: Sequence[int]) -> Exact:
+    source, magic = lent(x), lent(c)
+    shape = tuple(1 if axis in axes else n for axis, n in enumerate(source.shape))
+    y = empty(shape, np.float64)
+    y[...] = 0.0
+    scratch = None
+    for key in _pieces(source.shape):
+        part = source[key]
+        scratch = empty(part.shape, np.float64) if scratch is None else scratch
+        held = scratch[tuple(slice(0, n) for n in part.shape)]
+        _snap(part, _matching(magic, key, source.ndim), held)
+        np.multiply(held, held, out=held)
+        y[tuple(slice(None) if n == 1 else along for n, along in zip(shape, key, strict=False))] += _summed(held, axes)
+    return of(y)
+
+
+def _summed(x: Array, axes: Sequence[int]) -> Array:
+    for axis in sorted(axes, reverse=True):
+        x = np.add.reduce(x, axis=axis, keepdims=True)
+    return x
+
+
+def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Exact:
+    like = x if isinstance(x, mx.nd.NDArray) else y
+    chosen, *operands = (lent(value) if isinstance(value, mx.nd.NDArray) else value for value in (condition, x, y))
+    chosen = chosen if chosen.dtype == np.bool_ else chosen != 0
+    first, second = operands
+    if isinstance(first, np.ndarray) and first.shape == chosen.shape and not isinstance(second, np.ndarray) and second == 0.0:
+        return of(_kept(first, chosen))
+    dtype = np.dtype(like.dtype)
+    return of(np.where(chosen, *(np.asarray(value, dtype) for value in operands)))
+
+
+def _kept(x: Array, chosen: Array) -> Array:
+    """Return `x` where it is chosen and 0 elsewhere: its bits times 1 or 0, which takes no branch for each value."""
+    y = empty(x.shape, x.dtype)
+    bits = np.dtype(f"i{x.dtype.itemsize}")
+    for key in _pieces(x.shape):
+        part = y[key].view(bits)
+        part[...] = chosen[key]
+        part *= x[key].view(bits)
+    return y
+
+
+def minimum(x: Tensor, y: Tensor | float) -> Exact:
+    return computed(np.minimum, lent(x), lent(y) if isinstance(y, mx.nd.NDArray) else y)
+
+
+def maximum(x: Tensor, y: Tensor | float) -> Exact:
+    return computed(np.maximum, lent(x), lent(y) if isinstance(y, mx.nd.NDArray) else y)
+
+
+def absolute(x: Tensor) -> Exact:
+    return computed(np.abs, lent(x))
+
+
+def rint(x: Tensor) -> Exact:
+    return computed(np.rint, lent(x))
+
+
+def sqrt(x: Tensor) -> Exact:
+    return computed(np.sqrt, lent(x))
+
+
+def power(k: Tensor) -> Exact:
+    source = lent(k)
+    bits = empty(source.shape, np.int64)
+    bits[...] = source
+    bits += 1023
+    bits <<= 52
+    return of(bits.view(np.float64))
+
+
+def exponent(x: Tensor) -> Exact:
+    source = lent(x)
+    bits = empty(source.shape, np.int64)
+    np.right_shift(np.ascontiguousarray(source, np.float64).view(np.int64), 52, out=bits)
+    bits &= 2047
+    y = empty(source.shape, np.float64)
+    np.subtract(bits, 1022, out=y)
+    y *= bits != 0
+    return of(y)
+
+
+def sum(x: Tensor, axes: Sequence[int], keepdims: bool = False) -> Exact:
+    source = lent(x)
+    found = _summed(source, axes)
+    kept = tuple(n for axis, n in enumerate(found.shape) if keepdims or axis not in axes)
+    return of(found.reshape(kept or (1,)))
+
+
+def amax(x: Tensor, axes: Sequence[int]) -> Exact:
+    found = lent(x)
+    for axis in sorted(axes, reverse=True):
+        found = np.maximum.reduce(found, axis=axis, keepdims=True)
+    return of(found)
+
+
+def largest(x: Tensor, axes: Sequence[int]) -> Exact:
+    if x.ndim == 4 and 2 in axes and 3 in axes:
+        peaks = _peaks(x)
+        rest = tuple(axis for axis in axes if axis < 2)
+        return of(np.maximum.reduce(peaks, axis=rest, keepdims=True) if rest else peaks)
+    source = lent(x)
+    return of(np.maximum(source.max(tuple(axes), keepdims=True), -source.min(tuple(axes), keepdims=True)))
+
+
+def _peaks(x: Tensor) -> Array:
+    """Return the largest magnitude of each channel of each sample; a layer's norms, sums and alarms all ask for what is made of it."""
+    if isinstance(x, Exact) and x.peaks is not None:
+        return x.peaks
+    source = lent(x)
+    samples, channels, *size = source.shape
+    flat = source.reshape(samples, channels, -1)
+    peaks = np.empty((samples, channels), source.dtype)
+    for key in _pieces(flat.shape[:2], math.prod(size)):
+        part = flat[key]
+        np.maximum(part.max(2), -part.min(2), out=peaks[key])
+    peaks = peaks.reshape(samples, channels, 1, 1)
+    if isinstance(x, Exact):
+        x.peaks = peaks
+    return peaks
+
+
+def reshape(x: Tensor, shape: tuple[int, ...]) -> Exact:
+    return of(lent(x).reshape(shape))
+
+
+def transpose(x: Tensor, axes: tuple[int, ...]) -> Exact:
+    return of(lent(x).transpose(axes))
+
+
+def part(x: Tensor, key: Key) -> Exact:
+    return of(lent(x)[key])
+
+
+def per_channel(x: Tensor) -> Exact:
+    return of(lent(x).reshape(1, -1, 1, 1))
+
+
+def _pieces(shape: tuple[int, ...], each: int = 1) -> Iterator[Key]:
+    """Yield keys that cut a shape, of so many values `each`, along its first axis, and along the second one where that is not enough."""
+    if math.prod(shape) * each <= _PIECE:
+        yield ()
+        return
+    inner = math.prod(shape[1:]) * each
+    step = max(1, _PIECE // inner)
+    for start in range(0, shape[0], step):
+        along = slice(start, min(start + step, shape[0]))
+        if inner <= _PIECE or len(shape) == 1:
+            yield (along,)
+            continue
+        for place in _pieces(shape[1:2], inner // shape[1]):
+            yield (along, *(place or (slice(None),)))
+
+
+def _matching(c: Array, key: Key, rank: int) -> Array:
+    """Return the part of `c`, in which axes of size 1 or none before the others repeat, that belongs to a piece of `rank` axes."""
+    missing = rank - c.ndim
+    return c[tuple(along if n > 1 else slice(None) for n, along in zip(c.shape, key[missing:], strict=False))] if key else c
