@@ -11,6 +11,7 @@ from typing import Any
 
 from unicnn.ops.fields import Pair, Sides
 from unicnn_mxnet.compat import mx
+from unicnn_mxnet.exactly import empty
 
 Tensor = mx.nd.NDArray
 
@@ -24,10 +25,16 @@ def input_gradient(dy: Tensor, weight: Tensor, *, input_size: Pair, stride: Pair
     """Return the gradient of the first operand."""
     window = _window(weight.shape[2:], stride, padding, dilation)
     matrix = mx.nd.transpose(weight.reshape((len(weight), -1)))
-    x = mx.nd.empty((len(dy), weight.shape[1], *input_size), dy.context, dy.dtype)
+    x = empty(dy, (len(dy), weight.shape[1], *input_size))
     flat = dy.reshape((*dy.shape[:2], -1))
+    repeated: Tensor | None = None
     for tile, columns in _tiles(dy, len(matrix), flat.shape[2]):
-        _multiply(matrix, flat[tile], columns)
+        if len(columns) == 1 or matrix.size > _REPEATED:
+            _multiply(matrix, flat[tile], columns)
+        else:
+            if repeated is None:  # no later tile has more images
+                repeated = mx.nd.broadcast_to(matrix.reshape((1, *matrix.shape)), (len(columns), *matrix.shape))
+            mx.nd.linalg_gemm2(repeated[: len(columns)], flat[tile], out=columns)
         mx.nd.col2im(columns, output_size=input_size, **window, out=x[tile])
     return x
 
@@ -51,7 +58,7 @@ def _window(kernel: Pair, stride: Pair, padding: Sides, dilation: Pair) -> dict[
 def _tiles(x: Tensor, rows: int, width: int) -> Iterator[tuple[slice, Tensor]]:
     """Yield which samples belong to a tile, and memory for their columns (images, rows, width), the same each time."""
     step = min(max(1, _TILE // (rows * width)), len(x))
-    columns = mx.nd.empty((step, rows, width), x.context, x.dtype)
+    columns = empty(x, (step, rows, width))
     for start in range(0, len(x), step):
         tile = slice(start, min(start + step, len(x)))
         yield tile, columns[: tile.stop - start]
@@ -62,8 +69,6 @@ def _multiply(matrix: Tensor, columns: Tensor, out: Tensor) -> None:
     images, rows, width = columns.shape
     if images == 1:
         mx.nd.dot(matrix, columns.reshape((rows, width)), out=out.reshape((-1, width)))
-    elif matrix.size <= _REPEATED:
-        mx.nd.linalg_gemm2(mx.nd.broadcast_to(matrix.reshape((1, *matrix.shape)), (images, *matrix.shape)), columns, out=out)
     else:
         product = mx.nd.dot(matrix, _together(columns)).reshape((-1, images, width))
         mx.nd.transpose(product, axes=(1, 0, 2), out=out)

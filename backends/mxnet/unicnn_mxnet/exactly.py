@@ -197,6 +197,11 @@ def shared(x: Any) -> bool:
     return isinstance(x, Exact) and near(x)
 
 
+def empty(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return an array like `x`, not initialised, of a shape: in recycled memory if `x` is shared."""
+    return of(memory.empty(shape, x.dtype)) if shared(x) else mx.nd.empty(shape, x.context, x.dtype)
+
+
 def fresh(x: Any, shape: tuple[int, ...] | None = None) -> dict[str, Exact]:
     """Return recycled memory as what an operator is to write a result like `x` into; nothing if `x` is not shared."""
     return {"out": of(memory.empty(x.shape if shape is None else shape, x.dtype))} if shared(x) else {}

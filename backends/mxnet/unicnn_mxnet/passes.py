@@ -91,15 +91,31 @@ def square_sum(x: Tensor, c: Tensor, axes: Sequence[int]) -> Exact:
         scratch = empty(part.shape, np.float64) if scratch is None else scratch
         held = scratch[tuple(slice(0, n) for n in part.shape)]
         _snap(part, _matching(magic, key, source.ndim), held)
-        np.multiply(held, held, out=held)
-        y[tuple(slice(None) if n == 1 else along for n, along in zip(shape, key, strict=False))] += _summed(held, axes)
+        y[tuple(slice(None) if n == 1 else along for n, along in zip(shape, key, strict=False))] += _squared(held, axes)
     return of(y)
 
 
 def _summed(x: Array, axes: Sequence[int]) -> Array:
-    for axis in sorted(axes, reverse=True):
-        x = np.add.reduce(x, axis=axis, keepdims=True)
-    return x
+    """Return the sums over axes, which stay with size 1; those at the end as one, which is faster than several short ones."""
+    shape, kept = x.shape, x.ndim
+    while kept - 1 in axes:
+        kept -= 1
+    if kept < len(shape):
+        x = np.add.reduce(x.reshape(*shape[:kept], -1), axis=kept)
+    for axis in axes:
+        if axis < kept:
+            x = np.add.reduce(x, axis=axis, keepdims=True)
+    return x.reshape(*x.shape[:kept], *(1,) * (len(shape) - kept))
+
+
+def _squared(x: Array, axes: Sequence[int]) -> Array:
+    """Return the sums of squares over axes likewise; the memory of `x` may be written to."""
+    if x.ndim - 1 not in axes:
+        np.multiply(x, x, out=x)
+        return _summed(x, axes)
+    rows = x.reshape(*x.shape[: x.ndim - 1 - (x.ndim - 2 in axes)], -1)
+    found = np.einsum("...j,...j->...", rows, rows)
+    return _summed(found.reshape(*found.shape, *(1,) * (x.ndim - found.ndim)), axes)
 
 
 def where(condition: Tensor, x: Tensor | float, y: Tensor | float) -> Exact:
@@ -218,6 +234,25 @@ def part(x: Tensor, key: Key) -> Exact:
 
 def per_channel(x: Tensor) -> Exact:
     return of(lent(x).reshape(1, -1, 1, 1))
+
+
+def first_maxima(dy: Array, x: Array, y: Array, kernel_size: tuple[int, int]) -> Exact:
+    """Return the gradient of max pooling whose windows do not overlap: each window's goes to its first maximum."""
+    covered = all(n % k == 0 for n, k in zip(x.shape[2:], kernel_size, strict=True))
+    dx = empty(x.shape, x.dtype)
+    bits = np.dtype(f"i{x.dtype.itemsize}")
+    if not covered:
+        dx[...] = 0.0
+    for key in _pieces(x.shape):
+        inputs, outputs, given, found = x[key], y[key], dy[key].view(bits), dx[key].view(bits)
+        free = np.ones(outputs.shape, np.bool_)
+        for i, j in np.ndindex(*kernel_size):
+            rows, columns = (slice(p, p + (n - 1) * k + 1, k) for p, n, k in zip((i, j), outputs.shape[-2:], kernel_size, strict=True))
+            taken = inputs[..., rows, columns] == outputs
+            taken &= free
+            free ^= taken
+            np.multiply(given, taken, out=found[..., rows, columns])  # bits times 1 or 0, which takes no branch for each value
+    return of(dx)
 
 
 def _pieces(shape: tuple[int, ...], each: int = 1) -> Iterator[Key]:

@@ -14,7 +14,9 @@ from itertools import product
 from unicnn.ops.fields import NO_PADDING, Pair, Sides
 from unicnn_mxnet.affine import parts
 from unicnn_mxnet.compat import mx
+from unicnn_mxnet.exactly import lent, shared
 from unicnn_mxnet.padding import left_to_operator
+from unicnn_mxnet.passes import first_maxima
 from unicnn_mxnet.processor import AVX512
 from unicnn_mxnet.shape import pad
 from unicnn_mxnet.symbols import Tensor, namespace, pulled_back, shape
@@ -78,6 +80,8 @@ def _shifts(x: Tensor, axis: int, k: int, s: int) -> list[Tensor]:
 def max_pool2d_gradient(dy: Tensor, x: Tensor, y: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides) -> Tensor:
     if kernel_size != stride or padding != NO_PADDING:
         return pulled_back(lambda x: max_pool2d(x, kernel_size=kernel_size, stride=stride, padding=padding), x.detach(), dy)
+    if shared(x):
+        return first_maxima(lent(dy), lent(x), lent(y), kernel_size)
     covered = all(n % k == 0 for n, k in zip(x.shape[2:], kernel_size, strict=True))
     dx = (mx.nd.empty if covered else mx.nd.zeros)(x.shape, x.context, x.dtype)
     for part in parts(x):
