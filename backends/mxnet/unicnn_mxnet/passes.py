@@ -6,7 +6,7 @@ What lies between two steps of a pass stays in the cache. NumPy's + - * /, squar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,14 +14,11 @@ import numpy as np
 from unicnn_mxnet.compat import mx
 from unicnn_mxnet.exactly import Exact, computed, lent, of
 from unicnn_mxnet.memory import Array, empty
+from unicnn_mxnet.pieces import Key, each, matching
 
 Tensor: TypeAlias = "mx.nd.NDArray"
-Key: TypeAlias = tuple[slice, ...]
 
 _SMALLEST_NORMAL = 2.0**-126
-_PIECE = 1 << 15
-"""How many values are worked on at a time: 256 KB of float64."""
-_QUIET = {"over": "ignore", "invalid": "ignore", "divide": "ignore", "under": "ignore"}
 
 
 def widen(x: Tensor) -> Exact:
@@ -34,24 +31,19 @@ def narrow(x: Tensor, *, gain: Tensor | None = None, offset: Tensor | None = Non
     source, factor, shift = (None if value is None else lent(value) for value in (x, gain, offset))
     flush = least is None or bool(lent(least).min() < _SMALLEST_NORMAL)
     y = empty(source.shape, np.float32)
-    moved = factor is not None or shift is not None
-    scratch = None
-    for key in _pieces(source.shape):
-        wide = source[key]
-        if moved:
-            scratch = empty(wide.shape, np.float64) if scratch is None else scratch  # no later piece is larger
-            held = scratch[tuple(slice(0, n) for n in wide.shape)]
-            held[...] = wide
-            if factor is not None:
-                held *= _matching(factor, key, source.ndim)
-            if shift is not None:
-                held += _matching(shift, key, source.ndim)
-            wide = held
-        narrowed = y[key]
+
+    def piece(key: Key) -> None:
+        wide, narrowed = source[key], y[key]
+        if factor is not None:
+            wide = np.multiply(wide, matching(factor, key, source.ndim), out=empty(wide.shape, np.float64))
+        if shift is not None:
+            wide = np.add(wide, matching(shift, key, source.ndim), out=empty(wide.shape, np.float64))
         narrowed[...] = wide
         if flush and _any_tiny(narrowed):
             # The product with a truth value is the value or a zero, and adding +0 takes the sign of that zero.
             np.add(wide * (np.abs(wide) >= _SMALLEST_NORMAL), 0.0, out=narrowed, casting="same_kind")
+
+    each(source.shape, piece)
     return of(y)
 
 
@@ -66,32 +58,33 @@ def _any_tiny(x: Array) -> bool:
 def snap(x: Tensor, c: Tensor) -> Exact:
     source, magic = lent(x), lent(c)
     y = empty(source.shape, np.float64)
-    for key in _pieces(source.shape):
-        _snap(source[key], _matching(magic, key, source.ndim), y[key])
+    each(source.shape, lambda key: _snap(source[key], matching(magic, key, source.ndim), y[key]))
     return of(y)
 
 
-def _snap(x: Array, c: Array, y: Array) -> None:
-    if x.dtype == np.float64:
-        np.add(x, c, out=y)
-    else:
-        y[...] = x  # in two steps NumPy needs no buffer for what it casts
-        y += c
-    y -= c
+def _snap(x: Array, c: Array, y: Array) -> Array:
+    np.add(x, c, out=y)
+    return np.subtract(y, c, out=y)
 
 
 def square_sum(x: Tensor, c: Tensor, axes: Sequence[int]) -> Exact:
     source, magic = lent(x), lent(c)
     shape = tuple(1 if axis in axes else n for axis, n in enumerate(source.shape))
+    found: list[tuple[Key, Array]] = []
+
+    def piece(key: Key) -> None:
+        part = source[key]
+        snapped = _snap(part, matching(magic, key, source.ndim), empty(part.shape, np.float64))
+        place = tuple(slice(None) if n == 1 else along for n, along in zip(shape, key, strict=False))
+        found.append((place, _squared(snapped, axes)))
+
+    each(source.shape, piece)
+    if len(found) == 1:
+        return of(found[0][1])
     y = empty(shape, np.float64)
     y[...] = 0.0
-    scratch = None
-    for key in _pieces(source.shape):
-        part = source[key]
-        scratch = empty(part.shape, np.float64) if scratch is None else scratch
-        held = scratch[tuple(slice(0, n) for n in part.shape)]
-        _snap(part, _matching(magic, key, source.ndim), held)
-        y[tuple(slice(None) if n == 1 else along for n, along in zip(shape, key, strict=False))] += _squared(held, axes)
+    for place, sums in found:
+        y[place] += sums
     return of(y)
 
 
@@ -133,10 +126,13 @@ def _kept(x: Array, chosen: Array) -> Array:
     """Return `x` where it is chosen and 0 elsewhere: its bits times 1 or 0, which takes no branch for each value."""
     y = empty(x.shape, x.dtype)
     bits = np.dtype(f"i{x.dtype.itemsize}")
-    for key in _pieces(x.shape):
+
+    def piece(key: Key) -> None:
         part = y[key].view(bits)
         part[...] = chosen[key]
         part *= x[key].view(bits)
+
+    each(x.shape, piece)
     return y
 
 
@@ -211,9 +207,12 @@ def _peaks(x: Tensor) -> Array:
     samples, channels, *size = source.shape
     flat = source.reshape(samples, channels, -1)
     peaks = np.empty((samples, channels), source.dtype)
-    for key in _pieces(flat.shape[:2], math.prod(size)):
+
+    def piece(key: Key) -> None:
         part = flat[key]
         np.maximum(part.max(2), -part.min(2), out=peaks[key])
+
+    each(flat.shape[:2], piece, math.prod(size))
     peaks = peaks.reshape(samples, channels, 1, 1)
     if isinstance(x, Exact):
         x.peaks = peaks
@@ -243,35 +242,17 @@ def first_maxima(dy: Array, x: Array, y: Array, kernel_size: tuple[int, int]) ->
     bits = np.dtype(f"i{x.dtype.itemsize}")
     if not covered:
         dx[...] = 0.0
-    for key in _pieces(x.shape):
-        inputs, outputs, given, found = x[key], y[key], dy[key].view(bits), dx[key].view(bits)
-        free = np.ones(outputs.shape, np.bool_)
+
+    def piece(key: Key) -> None:
+        inputs, outputs, left, found = x[key], y[key], dy[key].view(bits).copy(), dx[key].view(bits)
+        taken = empty(outputs.shape, bits)
         for i, j in np.ndindex(*kernel_size):
             rows, columns = (slice(p, p + (n - 1) * k + 1, k) for p, n, k in zip((i, j), outputs.shape[-2:], kernel_size, strict=True))
-            taken = inputs[..., rows, columns] == outputs
-            taken &= free
-            free ^= taken
-            np.multiply(given, taken, out=found[..., rows, columns])  # bits times 1 or 0, which takes no branch for each value
+            # A value's bits times 1 or 0 take no branch for each value.
+            taken[...] = inputs[..., rows, columns] == outputs
+            taken *= left
+            left -= taken
+            found[..., rows, columns] = taken
+
+    each(x.shape, piece)
     return of(dx)
-
-
-def _pieces(shape: tuple[int, ...], each: int = 1) -> Iterator[Key]:
-    """Yield keys that cut a shape, of so many values `each`, along its first axis, and along the second one where that is not enough."""
-    if math.prod(shape) * each <= _PIECE:
-        yield ()
-        return
-    inner = math.prod(shape[1:]) * each
-    step = max(1, _PIECE // inner)
-    for start in range(0, shape[0], step):
-        along = slice(start, min(start + step, shape[0]))
-        if inner <= _PIECE or len(shape) == 1:
-            yield (along,)
-            continue
-        for place in _pieces(shape[1:2], inner // shape[1]):
-            yield (along, *(place or (slice(None),)))
-
-
-def _matching(c: Array, key: Key, rank: int) -> Array:
-    """Return the part of `c`, in which axes of size 1 or none before the others repeat, that belongs to a piece of `rank` axes."""
-    missing = rank - c.ndim
-    return c[tuple(along if n > 1 else slice(None) for n, along in zip(c.shape, key[missing:], strict=False))] if key else c
