@@ -6,9 +6,9 @@ import functools
 from collections.abc import Sequence
 
 from unicnn.ops.fields import Pair, Sides
-from unicnn_mxnet import columns
+from unicnn_mxnet import columns, together
 from unicnn_mxnet.compat import mx
-from unicnn_mxnet.exactly import fresh, shared
+from unicnn_mxnet.exactly import fresh, lent, shared
 from unicnn_mxnet.padding import left_to_operator, same_on_both_sides
 from unicnn_mxnet.shape import pad
 from unicnn_mxnet.symbols import Tensor, namespace, pulled_back, shape
@@ -19,12 +19,26 @@ _BLOCK = 8
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, padding: Sides, dilation: Pair, groups: int) -> Tensor:
     op = namespace(x)
-    x, left = left_to_operator(x, padding, 0.0)
     channels, _, *kernel = shape(weight)
+    memory: dict[str, Tensor] = {}
+    if shared(x):
+        window = {"stride": stride, "padding": padding, "dilation": dilation}
+        size = _size(x.shape[2:], kernel, **window)
+        if weight.shape[:2] == (1, 1) and bias is None and bool((lent(weight) == 1.0).all()):
+            return together.window_sums(x, kernel=(kernel[0], kernel[1]), size=size, **window)
+        if groups == 1 and bias is None and together.worthwhile(size):
+            return together.conv2d(x, weight, size=size, **window)
+        memory = fresh(x, (len(x), channels, *size))
+    x, left = left_to_operator(x, padding, 0.0)
     return op.Convolution(
         *_present(x, weight, bias), no_bias=bias is None, num_filter=channels, kernel=tuple(kernel),
-        stride=stride, pad=left, dilate=dilation, num_group=groups, **_memory(x, channels, kernel, stride, left, dilation),
+        stride=stride, pad=left, dilate=dilation, num_group=groups, **memory,
     )  # fmt: skip
+
+
+def _size(size: Sequence[int], kernel: Sequence[int], stride: Pair, padding: Sides, dilation: Pair) -> Pair:
+    height, width = ((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True))
+    return height, width
 
 
 def conv_transpose2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, crop: Sides, dilation: Pair, groups: int) -> Tensor:
@@ -77,13 +91,6 @@ def _spread(x: Tensor, channels: int, stride: Pair) -> Tensor:
     return op.Deconvolution(x, ones, no_bias=True, num_filter=channels, kernel=(1, 1), stride=stride, num_group=channels)
 
 
-def _memory(x: Tensor, channels: int, kernel: Sequence[int], stride: Pair, padding: Pair, dilation: Pair) -> dict[str, Tensor]:
-    if not shared(x):
-        return {}
-    size = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True))
-    return fresh(x, (len(x), channels, *size))
-
-
 def _present(*operands: Tensor | None) -> list[Tensor]:
     return [operand for operand in operands if operand is not None]
 
@@ -110,6 +117,8 @@ def conv2d_input_gradient(
 def conv2d_weight_gradient(
     dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int
 ) -> Tensor:
+    if groups == 1 and shared(x):
+        return together.weight_gradient(dy, x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
     if groups == 1 and same_on_both_sides(padding):
         return columns.weight_gradient(dy, x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
     weight = mx.nd.zeros((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.context, dy.dtype)
