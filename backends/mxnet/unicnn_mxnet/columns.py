@@ -11,7 +11,7 @@ from typing import Any
 
 from unicnn.ops.fields import Pair, Sides
 from unicnn_mxnet.compat import mx
-from unicnn_mxnet.exactly import empty
+from unicnn_mxnet.exactly import empty, of, piece, shared
 
 Tensor = mx.nd.NDArray
 
@@ -26,15 +26,15 @@ def input_gradient(dy: Tensor, weight: Tensor, *, input_size: Pair, stride: Pair
     window = _window(weight.shape[2:], stride, padding, dilation)
     matrix = mx.nd.transpose(weight.reshape((len(weight), -1)))
     x = empty(dy, (len(dy), weight.shape[1], *input_size))
-    flat = dy.reshape((*dy.shape[:2], -1))
     repeated: Tensor | None = None
-    for tile, columns in _tiles(dy, len(matrix), flat.shape[2]):
+    for tile, columns in _tiles(dy, len(matrix), dy.shape[2] * dy.shape[3]):
+        flat = _part(dy, tile)
         if len(columns) == 1 or matrix.size > _REPEATED:
-            _multiply(matrix, flat[tile], columns)
+            _multiply(matrix, flat, columns)
         else:
             if repeated is None:  # no later tile has more images
                 repeated = mx.nd.broadcast_to(matrix.reshape((1, *matrix.shape)), (len(columns), *matrix.shape))
-            mx.nd.linalg_gemm2(repeated[: len(columns)], flat[tile], out=columns)
+            mx.nd.linalg_gemm2(repeated[: len(columns)], flat, out=columns)
         mx.nd.col2im(columns, output_size=input_size, **window, out=x[tile])
     return x
 
@@ -49,6 +49,12 @@ def weight_gradient(dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, p
         mx.nd.im2col(x[tile], **window, out=columns)
         _add_products(flat[tile], columns, total)
     return total.reshape((outputs, x.shape[1], *kernel_size))
+
+
+def _part(x: Tensor, tile: slice) -> Tensor:
+    """Return some samples, each as its channels (images, channels, width)."""
+    part = of(piece(x, (tile,))) if shared(x) else x[tile]
+    return part.reshape((*part.shape[:2], -1))
 
 
 def _window(kernel: Pair, stride: Pair, padding: Sides, dilation: Pair) -> dict[str, Any]:

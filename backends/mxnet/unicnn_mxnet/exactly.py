@@ -10,6 +10,7 @@ functions cost 1; so arithmetic is NumPy's, and what it returns becomes an array
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -18,9 +19,12 @@ import numpy as np
 
 from unicnn_mxnet import memory
 from unicnn_mxnet.compat import mx
+from unicnn_mxnet.memory import Array
+from unicnn_mxnet.pieces import Key, each
 
 Tensor: TypeAlias = "mx.nd.NDArray"
-Array: TypeAlias = np.ndarray[Any, Any]
+Recipe: TypeAlias = Callable[[Key, Array | None], Array]
+"""Makes a part, in given memory or its own."""
 Pair: TypeAlias = tuple[Callable[..., Array], Callable[..., Tensor]]
 
 _CPU = 1
@@ -38,13 +42,16 @@ _GREATER_EQUAL: Pair = np.greater_equal, mx.nd.broadcast_greater_equal
 class Exact(mx.nd.NDArray):
     """Be an array that takes numbers as they are; what comes of its arithmetic is one, too.
 
-    It has a handle of its own, or that of `origin`, or `values`, an array of NumPy's, for which a handle is made when one is asked for.
+    It has a handle of its own, or that of `origin`, or an `extent`. Then it lies in an array of NumPy's, `values`, or is made of a `recipe` when
+    somebody asks for these; and a handle is made when an operator asks for one.
     """
 
-    __slots__ = ("origin", "peaks", "values")
+    __slots__ = ("extent", "made", "origin", "peaks", "recipe")
 
     def __init__(self, handle: Any = None, writable: bool = True) -> None:
-        self.values: Array | None = None
+        self.extent: tuple[int, ...] | None = None
+        self.made: Array | None = None
+        self.recipe: Recipe | None = None
         self.origin: Tensor | None = None
         self.peaks: Array | None = None
         self.writable = writable
@@ -52,7 +59,7 @@ class Exact(mx.nd.NDArray):
             self.handle = handle
 
     def __del__(self) -> None:
-        if self.origin is None and self.values is None:
+        if self.origin is None and self.extent is None:
             super().__del__()
 
     def __getattr__(self, name: str) -> Any:
@@ -64,27 +71,44 @@ class Exact(mx.nd.NDArray):
         return self.handle
 
     @property
+    def values(self) -> Array:
+        """Return the values of an array that has an extent, made whole if they were not."""
+        if self.made is None:
+            assert self.extent is not None and self.recipe is not None
+            made, recipe = memory.empty(self.extent, np.float64), self.recipe
+            each(self.extent, lambda key: recipe(key, made[key]))
+            self.made = made
+        return self.made
+
+    @property
+    def postponed(self) -> bool:
+        """Tell whether there are no values yet."""
+        return self.made is None and self.recipe is not None
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        return super().shape if self.values is None else self.values.shape
+        return super().shape if self.extent is None else self.extent
 
     @property
     def dtype(self) -> Any:
-        return super().dtype if self.values is None else self.values.dtype.type
+        if self.extent is None:
+            return super().dtype
+        return np.float64 if self.made is None else self.made.dtype.type
 
     @property
     def size(self) -> int:
-        return super().size if self.values is None else self.values.size
+        return super().size if self.extent is None else math.prod(self.extent)
 
     @property
     def ndim(self) -> int:
-        return super().ndim if self.values is None else self.values.ndim
+        return super().ndim if self.extent is None else len(self.extent)
 
     @property
     def context(self) -> mx.Context:
-        return super().context if self.values is None else _processor()
+        return super().context if self.extent is None else _processor()
 
     def asnumpy(self) -> Array:
-        return super().asnumpy() if self.values is None else np.array(lent(self), order="C")
+        return super().asnumpy() if self.extent is None else np.array(lent(self), order="C")
 
     def _apply(self, pair: Pair, other: Any = None, *, swapped: bool = False) -> Exact:
         on_processor, operator = pair
@@ -102,6 +126,9 @@ class Exact(mx.nd.NDArray):
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Exact:
+        if self.postponed and isinstance(other, Exact) and other.postponed and other.extent == self.extent:
+            first, second = self.recipe, other.recipe
+            return later(self.shape, lambda key, out: np.subtract(first(key, out), second(key, None), out=out))
         return self._apply(_SUBTRACT, other)
 
     def __rsub__(self, other: Any) -> Exact:
@@ -146,13 +173,28 @@ def exactly(x: Tensor) -> Exact:
 def of(values: Array) -> Exact:
     """Return an array of NumPy's as one of MXNet's, in the same memory."""
     exact = Exact()
-    exact.values = values
+    exact.made, exact.extent = values, values.shape
     return exact
+
+
+def later(shape: tuple[int, ...], recipe: Recipe) -> Exact:
+    """Return an array of float64 that is made when it is read: any part of it, if only that is read, and then anew each time.
+
+    A large array that is read once, or twice, piece by piece costs more to be written down and fetched again than to be computed.
+    """
+    exact = Exact()
+    exact.recipe, exact.extent = recipe, shape
+    return exact
+
+
+def piece(x: Tensor, key: Key) -> Array:
+    """Return a part of the values of `x` to read."""
+    return x.recipe(key, None) if isinstance(x, Exact) and x.postponed else lent(x)[key]
 
 
 def near(x: Tensor) -> bool:
     """Tell whether an array lies in memory that NumPy reaches."""
-    return (isinstance(x, Exact) and x.values is not None) or x.context.device_typeid == _CPU
+    return (isinstance(x, Exact) and x.extent is not None) or x.context.device_typeid == _CPU
 
 
 def computed(function: Callable[..., Array], *operands: Any) -> Exact:
@@ -183,7 +225,7 @@ class _Lent:
 
 def lent(x: Tensor) -> Array:
     """Return the values of `x` to read, in the memory where they lie if NumPy reaches it; oneDNN's blocks are put in order first."""
-    if isinstance(x, Exact) and x.values is not None:
+    if isinstance(x, Exact) and x.extent is not None:
         if x.origin is not None:  # what an operator was to write, perhaps
             x.origin.wait_to_read()
         return x.values

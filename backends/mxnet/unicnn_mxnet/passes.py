@@ -6,19 +6,21 @@ What lies between two steps of a pass stays in the cache. NumPy's + - * /, squar
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from unicnn_mxnet.compat import mx
-from unicnn_mxnet.exactly import Exact, computed, lent, of
+from unicnn_mxnet.exactly import Exact, computed, later, lent, of, piece
 from unicnn_mxnet.memory import Array, empty
 from unicnn_mxnet.pieces import Key, each, matching
 
 Tensor: TypeAlias = "mx.nd.NDArray"
 
 _SMALLEST_NORMAL = 2.0**-126
+_LARGE = 1 << 17
+"""From so many values on it pays not to write them down."""
 
 
 def widen(x: Tensor) -> Exact:
@@ -32,7 +34,7 @@ def narrow(x: Tensor, *, gain: Tensor | None = None, offset: Tensor | None = Non
     flush = least is None or bool(lent(least).min() < _SMALLEST_NORMAL)
     y = empty(source.shape, np.float32)
 
-    def piece(key: Key) -> None:
+    def work(key: Key) -> None:
         wide, narrowed = source[key], y[key]
         if factor is not None:
             wide = np.multiply(wide, matching(factor, key, source.ndim), out=empty(wide.shape, np.float64))
@@ -43,7 +45,7 @@ def narrow(x: Tensor, *, gain: Tensor | None = None, offset: Tensor | None = Non
             # The product with a truth value is the value or a zero, and adding +0 takes the sign of that zero.
             np.add(wide * (np.abs(wide) >= _SMALLEST_NORMAL), 0.0, out=narrowed, casting="same_kind")
 
-    each(source.shape, piece)
+    each(source.shape, work)
     return of(y)
 
 
@@ -57,9 +59,12 @@ def _any_tiny(x: Array) -> bool:
 
 def snap(x: Tensor, c: Tensor) -> Exact:
     source, magic = lent(x), lent(c)
-    y = empty(source.shape, np.float64)
-    each(source.shape, lambda key: _snap(source[key], matching(magic, key, source.ndim), y[key]))
-    return of(y)
+
+    def recipe(key: Key, out: Array | None) -> Array:
+        part = source[key]
+        return _snap(part, matching(magic, key, source.ndim), empty(part.shape, np.float64) if out is None else out)
+
+    return later(source.shape, recipe) if source.size > _LARGE else of(recipe((), None))
 
 
 def _snap(x: Array, c: Array, y: Array) -> Array:
@@ -69,23 +74,31 @@ def _snap(x: Array, c: Array, y: Array) -> Array:
 
 def square_sum(x: Tensor, c: Tensor, axes: Sequence[int]) -> Exact:
     source, magic = lent(x), lent(c)
-    shape = tuple(1 if axis in axes else n for axis, n in enumerate(source.shape))
+
+    def sums(key: Key) -> Array:
+        part = source[key]
+        return _squared(_snap(part, matching(magic, key, source.ndim), empty(part.shape, np.float64)), axes)
+
+    return of(_gathered(source.shape, axes, sums))
+
+
+def _gathered(shape: tuple[int, ...], axes: Sequence[int], sums: Callable[[Key], Array]) -> Array:
+    """Return the sums over axes, which stay with size 1, of an array of a shape, from what `sums` makes of each of its pieces."""
+    shorter = tuple(1 if axis in axes else n for axis, n in enumerate(shape))
     found: list[tuple[Key, Array]] = []
 
-    def piece(key: Key) -> None:
-        part = source[key]
-        snapped = _snap(part, matching(magic, key, source.ndim), empty(part.shape, np.float64))
-        place = tuple(slice(None) if n == 1 else along for n, along in zip(shape, key, strict=False))
-        found.append((place, _squared(snapped, axes)))
+    def work(key: Key) -> None:
+        place = tuple(slice(None) if n == 1 else along for n, along in zip(shorter, key, strict=False))
+        found.append((place, sums(key)))
 
-    each(source.shape, piece)
+    each(shape, work)
     if len(found) == 1:
-        return of(found[0][1])
-    y = empty(shape, np.float64)
+        return found[0][1]
+    y = empty(shorter, np.float64)
     y[...] = 0.0
-    for place, sums in found:
-        y[place] += sums
-    return of(y)
+    for place, part in found:
+        y[place] += part
+    return y
 
 
 def _summed(x: Array, axes: Sequence[int]) -> Array:
@@ -127,12 +140,12 @@ def _kept(x: Array, chosen: Array) -> Array:
     y = empty(x.shape, x.dtype)
     bits = np.dtype(f"i{x.dtype.itemsize}")
 
-    def piece(key: Key) -> None:
+    def work(key: Key) -> None:
         part = y[key].view(bits)
         part[...] = chosen[key]
         part *= x[key].view(bits)
 
-    each(x.shape, piece)
+    each(x.shape, work)
     return y
 
 
@@ -177,8 +190,7 @@ def exponent(x: Tensor) -> Exact:
 
 
 def sum(x: Tensor, axes: Sequence[int], keepdims: bool = False) -> Exact:
-    source = lent(x)
-    found = _summed(source, axes)
+    found = _gathered(x.shape, axes, lambda key: _summed(piece(x, key), axes))
     kept = tuple(n for axis, n in enumerate(found.shape) if keepdims or axis not in axes)
     return of(found.reshape(kept or (1,)))
 
@@ -208,11 +220,11 @@ def _peaks(x: Tensor) -> Array:
     flat = source.reshape(samples, channels, -1)
     peaks = np.empty((samples, channels), source.dtype)
 
-    def piece(key: Key) -> None:
+    def work(key: Key) -> None:
         part = flat[key]
         np.maximum(part.max(2), -part.min(2), out=peaks[key])
 
-    each(flat.shape[:2], piece, math.prod(size))
+    each(flat.shape[:2], work, math.prod(size))
     peaks = peaks.reshape(samples, channels, 1, 1)
     if isinstance(x, Exact):
         x.peaks = peaks
@@ -243,7 +255,7 @@ def first_maxima(dy: Array, x: Array, y: Array, kernel_size: tuple[int, int]) ->
     if not covered:
         dx[...] = 0.0
 
-    def piece(key: Key) -> None:
+    def work(key: Key) -> None:
         inputs, outputs, left, found = x[key], y[key], dy[key].view(bits).copy(), dx[key].view(bits)
         taken = empty(outputs.shape, bits)
         for i, j in np.ndindex(*kernel_size):
@@ -254,5 +266,5 @@ def first_maxima(dy: Array, x: Array, y: Array, kernel_size: tuple[int, int]) ->
             left -= taken
             found[..., rows, columns] = taken
 
-    each(x.shape, piece)
+    each(x.shape, work)
     return of(dx)

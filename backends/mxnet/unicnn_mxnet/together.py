@@ -14,7 +14,7 @@ import numpy as np
 
 from unicnn.ops.fields import Pair, Sides
 from unicnn_mxnet.compat import mx
-from unicnn_mxnet.exactly import Exact, lent, of
+from unicnn_mxnet.exactly import Exact, lent, of, piece
 from unicnn_mxnet.memory import Array, empty
 
 Tensor: TypeAlias = "mx.nd.NDArray"
@@ -36,7 +36,7 @@ def conv2d(x: Tensor, weight: Tensor, *, size: Pair, stride: Pair, padding: Side
     matrix = weight.reshape((outputs, -1))
     y = empty((len(x), outputs, math.prod(size)), x.dtype)
     before: tuple[slice, Exact] | None = None
-    for tile, columns in _tiles(lent(x), (kernel[0], kernel[1]), size, stride, padding, dilation):
+    for tile, columns in _tiles(x, (kernel[0], kernel[1]), size, stride, padding, dilation):
         product = of(empty((outputs, columns.shape[1]), x.dtype))
         mx.nd.dot(matrix, columns, out=product)
         if before is not None:
@@ -53,24 +53,23 @@ def _put(y: Array, tile: slice, product: Exact) -> None:
 
 def weight_gradient(dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:
     """Return the gradient of the second operand."""
-    given = lent(dy).reshape(*dy.shape[:2], -1)
     outputs, inputs = dy.shape[1], x.shape[1] * math.prod(kernel_size)
     total = mx.nd.zeros((outputs, inputs), dy.context, dy.dtype)
-    for tile, columns in _tiles(lent(x), kernel_size, (dy.shape[2], dy.shape[3]), stride, padding, dilation):
-        part = given[tile]
-        rows = empty((outputs, len(part), given.shape[2]), dy.dtype)
-        rows[...] = part.transpose(1, 0, 2)
+    for tile, columns in _tiles(x, kernel_size, (dy.shape[2], dy.shape[3]), stride, padding, dilation):
+        part = piece(dy, (tile,))
+        rows = empty((outputs, len(part), *part.shape[2:]), dy.dtype)
+        rows[...] = part.transpose(1, 0, 2, 3)
         mx.nd.linalg_gemm(of(rows.reshape(outputs, -1)), columns, total, transpose_b=True, beta=1.0, out=total)
     return total.reshape((outputs, x.shape[1], *kernel_size))
 
 
-def _tiles(x: Array, kernel: Pair, size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Iterator[tuple[slice, Exact]]:
+def _tiles(x: Tensor, kernel: Pair, size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Iterator[tuple[slice, Exact]]:
     """Yield which samples belong to a tile, and their columns (inputs, images * width): memory of their own, until no operator reads it."""
     samples, channels, *_ = x.shape
     inputs, width = channels * math.prod(kernel), math.prod(size)
     step = max(_TILE // (inputs * width), -(-_WIDE // width), 1)
     for start in range(0, samples, step):
-        part = _padded(x[start : start + step], padding)
+        part = _padded(piece(x, (slice(start, min(start + step, samples)),)), padding)
         a, b, c, d = part.strides
         seen = np.lib.stride_tricks.as_strided(
             part,
