@@ -28,7 +28,8 @@ def input_gradient(dy: Tensor, weight: Tensor, *, input_size: Pair, stride: Pair
     x = empty(dy, (len(dy), weight.shape[1], *input_size))
     repeated: Tensor | None = None
     for tile, columns in _tiles(dy, len(matrix), dy.shape[2] * dy.shape[3]):
-        flat = _part(dy, tile)
+        part = _part(dy, tile)
+        flat = part.reshape((*part.shape[:2], -1))
         if len(columns) == 1 or matrix.size > _REPEATED:
             _multiply(matrix, flat, columns)
         else:
@@ -42,19 +43,18 @@ def input_gradient(dy: Tensor, weight: Tensor, *, input_size: Pair, stride: Pair
 def weight_gradient(dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:
     """Return the gradient of the second operand."""
     window = _window(kernel_size, stride, padding, dilation)
-    flat = dy.reshape((*dy.shape[:2], -1))
     outputs, inputs = dy.shape[1], x.shape[1] * kernel_size[0] * kernel_size[1]
     total = mx.nd.zeros((outputs, inputs), dy.context, dy.dtype)
-    for tile, columns in _tiles(x, inputs, flat.shape[2]):
-        mx.nd.im2col(x[tile], **window, out=columns)
-        _add_products(flat[tile], columns, total)
+    for tile, columns in _tiles(x, inputs, dy.shape[2] * dy.shape[3]):
+        mx.nd.im2col(_part(x, tile), **window, out=columns)
+        part = _part(dy, tile)
+        _add_products(part.reshape((*part.shape[:2], -1)), columns, total)
     return total.reshape((outputs, x.shape[1], *kernel_size))
 
 
 def _part(x: Tensor, tile: slice) -> Tensor:
-    """Return some samples, each as its channels (images, channels, width)."""
-    part = of(piece(x, (tile,))) if shared(x) else x[tile]
-    return part.reshape((*part.shape[:2], -1))
+    """Return some samples."""
+    return of(piece(x, (tile,))) if shared(x) else x[tile]
 
 
 def _window(kernel: Pair, stride: Pair, padding: Sides, dilation: Pair) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, padd
         size = _size(x.shape[2:], kernel, **window)
         if weight.shape[:2] == (1, 1) and bias is None and bool((lent(weight) == 1.0).all()):
             return together.window_sums(x, kernel=(kernel[0], kernel[1]), size=size, **window)
-        if groups == 1 and bias is None and together.worthwhile(size):
+        if groups == 1 and bias is None and together.worthwhile(weight, size):
             return together.conv2d(x, weight, size=size, **window)
         memory = fresh(x, (len(x), channels, *size))
     x, left = left_to_operator(x, padding, 0.0)
@@ -117,8 +117,6 @@ def conv2d_input_gradient(
 def conv2d_weight_gradient(
     dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, dilation: Pair, groups: int
 ) -> Tensor:
-    if groups == 1 and shared(x):
-        return together.weight_gradient(dy, x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
     if groups == 1 and same_on_both_sides(padding):
         return columns.weight_gradient(dy, x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
     weight = mx.nd.zeros((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.context, dy.dtype)

@@ -1,7 +1,6 @@
-"""Convolution and the gradient of its weight on a CPU, as products of large matrices: the columns of several images side by side.
+"""Convolution on a CPU other than by Convolution, where that computes a product for each image and the images are too small for it.
 
-NumPy copies the columns of one tile while MXNet multiplies those of the tile before. A product for each image, which is what Convolution
-computes, is up to a third slower where images are small.
+The columns of several images lie side by side. NumPy copies those of one tile while MXNet multiplies those of the tile before.
 """
 
 from __future__ import annotations
@@ -23,11 +22,13 @@ _TILE = 1 << 18
 """The values in the columns of a tile: 2 MB of float64."""
 _WIDE = 512
 """So many columns a product must have to be fast."""
+_NARROW, _LARGE = 64, 1 << 16
+"""The outputs of an image, at most, and the values of a weight, at least, where Convolution takes a quarter longer."""
 
 
-def worthwhile(size: Pair) -> bool:
-    """Tell whether the outputs of one image, of a size, are too few for a fast product."""
-    return math.prod(size) < 2 * _WIDE
+def worthwhile(weight: Tensor, size: Pair) -> bool:
+    """Tell whether this is faster than Convolution."""
+    return math.prod(size) <= _NARROW and weight.size >= _LARGE
 
 
 def conv2d(x: Tensor, weight: Tensor, *, size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Exact:
@@ -49,18 +50,6 @@ def conv2d(x: Tensor, weight: Tensor, *, size: Pair, stride: Pair, padding: Side
 
 def _put(y: Array, tile: slice, product: Exact) -> None:
     y[tile] = lent(product).reshape(y.shape[1], -1, y.shape[2]).transpose(1, 0, 2)
-
-
-def weight_gradient(dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Tensor:
-    """Return the gradient of the second operand."""
-    outputs, inputs = dy.shape[1], x.shape[1] * math.prod(kernel_size)
-    total = mx.nd.zeros((outputs, inputs), dy.context, dy.dtype)
-    for tile, columns in _tiles(x, kernel_size, (dy.shape[2], dy.shape[3]), stride, padding, dilation):
-        part = piece(dy, (tile,))
-        rows = empty((outputs, len(part), *part.shape[2:]), dy.dtype)
-        rows[...] = part.transpose(1, 0, 2, 3)
-        mx.nd.linalg_gemm(of(rows.reshape(outputs, -1)), columns, total, transpose_b=True, beta=1.0, out=total)
-    return total.reshape((outputs, x.shape[1], *kernel_size))
 
 
 def _tiles(x: Tensor, kernel: Pair, size: Pair, stride: Pair, padding: Sides, dilation: Pair) -> Iterator[tuple[slice, Exact]]:
