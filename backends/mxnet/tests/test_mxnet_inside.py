@@ -6,6 +6,8 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -227,3 +229,64 @@ def test_the_largest_magnitude_of_what_onednn_reordered_is_right() -> None:
     weight = mx.nd.array(np.random.default_rng(1).standard_normal((32, 16, 3, 3)), dtype="float32")
     y = mx.nd.Convolution(x, weight, no_bias=True, num_filter=32, kernel=(3, 3))  # its result lies in blocks of channels
     assert (exact.largest(y, (1, 2, 3)).asnumpy().ravel() == np.abs(y.asnumpy()).max((1, 2, 3))).all()
+
+
+def test_passes_and_operators_give_the_same_bits() -> None:
+    """The operators are for a GPU, where only they can run."""
+    from unicnn_mxnet import operators, passes
+    from unicnn_mxnet.compat import mx
+    from unicnn_mxnet.exactly import lent
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((70, 20, 12, 12)).astype(np.float32)
+    x[::3, 1, ::2] *= np.float32(2.0**-126)
+    wide, step = x.astype(np.float64) * (1 / 3), 1.5 * 2.0 ** rng.integers(30, 40, (70, 1, 1, 1)).astype(np.float64)
+    gain, offset = rng.standard_normal((2, 1, 20, 1, 1)).astype(np.float32).astype(np.float64)
+
+    def given(array: np.ndarray) -> Any:
+        return mx.nd.array(array, dtype=array.dtype)
+
+    calls: dict[str, Callable[[Any], Any]] = {
+        "widen": lambda m: m.widen(given(x)),
+        "narrow": lambda m: m.narrow(given(wide)),
+        "narrow with an offset": lambda m: m.narrow(given(wide), offset=given(offset)),
+        "narrow with a gain": lambda m: m.narrow(given(x), gain=given(gain), offset=given(offset)),
+        "snap": lambda m: m.snap(given(x), given(step)),
+        "differences of snapped values": lambda m: m.snap(given(x), given(step)) - m.snap(given(x), given(step * 4)),
+        "sum of snapped values": lambda m: m.sum(m.snap(given(x), given(step)), (0, 2, 3)),
+        **{f"square_sum over {axes}": partial(lambda m, axes: m.square_sum(given(x), given(step), axes), axes=axes)
+           for axes in ((), (1,), (0, 2, 3), (3,))},
+        **{f"largest over {axes}": partial(lambda m, axes: m.largest(given(x), axes), axes=axes) for axes in ((0, 2, 3), (1, 2, 3), (1,), (2, 3))},
+        "where": lambda m: m.where(m.widen(given(x)) > 0.0, m.widen(given(x)), 0.0),
+        "exponent": lambda m: m.exponent(given(wide)),
+        "power": lambda m: m.power(m.exponent(given(wide))),
+        "rint": lambda m: m.rint(given(wide * 8)),
+    }  # fmt: skip
+    for name, call in calls.items():
+        found, wanted = (lent(call(module)) for module in (passes, operators))
+        assert found.shape == wanted.shape, name
+        assert found.dtype == wanted.dtype, name
+        assert found.tobytes() == wanted.tobytes(), name
+
+
+def test_memory_is_used_again_only_once_nothing_reads_it() -> None:
+    from unicnn_mxnet import memory
+    from unicnn_mxnet.compat import mx
+    from unicnn_mxnet.exactly import of
+
+    def place(array: np.ndarray) -> int:
+        return array.__array_interface__["data"][0]
+
+    shape = (3, 41, 1009)
+    array = memory.empty(shape, np.float64)
+    array[...] = 1.0
+    first, part = place(array), array[1:]
+    tensor = of(array)
+    total = mx.nd.sum(tensor)
+    del array, tensor
+    assert place(memory.empty(shape, np.float64)) != first
+    assert total.asscalar() == math.prod(shape)
+    assert part.sum() == math.prod(shape) * 2 / 3
+    del part
+    mx.nd.waitall()
+    assert first in {place(array) for array in [memory.empty(shape, np.float64) for _ in range(3)]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 from unicnn.ops.fields import Pair, Sides
 from unicnn_mxnet import columns, together
@@ -22,7 +23,7 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: Pair, padd
     channels, _, *kernel = shape(weight)
     memory: dict[str, Tensor] = {}
     if shared(x):
-        window = {"stride": stride, "padding": padding, "dilation": dilation}
+        window: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
         size = _size(x.shape[2:], kernel, **window)
         if weight.shape[:2] == (1, 1) and bias is None and bool((lent(weight) == 1.0).all()):
             return together.window_sums(x, kernel=(kernel[0], kernel[1]), size=size, **window)

@@ -74,7 +74,8 @@ class Exact(mx.nd.NDArray):
     def values(self) -> Array:
         """Return the values of an array that has an extent, made whole if they were not."""
         if self.made is None:
-            assert self.extent is not None and self.recipe is not None
+            assert self.extent is not None
+            assert self.recipe is not None
             made, recipe = memory.empty(self.extent, np.float64), self.recipe
             each(self.extent, lambda key: recipe(key, made[key]))
             self.made = made
@@ -235,8 +236,8 @@ def lent(x: Tensor) -> Array:
 
 
 def shared(x: Any) -> bool:
-    """Tell whether `x` is an array, of identical numerics, that NumPy can share."""
-    return isinstance(x, Exact) and near(x)
+    """Tell whether `x` is an array of identical numerics that NumPy can share; not while MXNet records what its operators do."""
+    return isinstance(x, Exact) and near(x) and not mx.autograd.is_recording()
 
 
 def empty(x: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -141,7 +141,6 @@ def largest(x: Tensor, axes: Sequence[int]) -> Tensor:
     return exactly(reduced(magnitude, x, axes))
 
 
-
 def reshape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return exactly(x.reshape(shape))
 

@@ -15,8 +15,8 @@ from unicnn_mxnet.memory import Array
 
 Key: TypeAlias = tuple[slice, ...]
 
-_PIECE = 1 << 16
-"""How many values are worked on at a time: 512 KB of float64."""
+_PIECE = 1 << 17
+"""How many values are worked on at a time: 1 MB of float64."""
 _FEW = 4
 """Below so many pieces a second thread comes too late."""
 _MOST_HELPERS = 7

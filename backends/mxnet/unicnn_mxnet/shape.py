@@ -12,7 +12,9 @@ def flatten(x: Tensor) -> Tensor:
 
 
 def reshape(x: Tensor, *, shape: tuple[int, ...]) -> Tensor:
-    return of(lent(x).reshape(len(x), *shape)) if shared(x) else namespace(x).reshape(x, shape=(0, *shape))  # 0 copies the size of the batch
+    if shared(x):
+        return of(lent(x).reshape(len(x), *shape))
+    return namespace(x).reshape(x, shape=(0, *shape))  # 0 copies the size of the batch
 
 
 def transpose(x: Tensor, *, axes: tuple[int, ...]) -> Tensor:
