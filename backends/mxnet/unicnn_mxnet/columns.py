@@ -45,10 +45,13 @@ def weight_gradient(dy: Tensor, x: Tensor, *, kernel_size: Pair, stride: Pair, p
     window = _window(kernel_size, stride, padding, dilation)
     outputs, inputs = dy.shape[1], x.shape[1] * kernel_size[0] * kernel_size[1]
     total = mx.nd.zeros((outputs, inputs), dy.context, dy.dtype)
+    parts: Tensor | None = None
     for tile, columns in _tiles(x, inputs, dy.shape[2] * dy.shape[3]):
         mx.nd.im2col(_part(x, tile), **window, out=columns)
         part = _part(dy, tile)
-        _add_products(part.reshape((*part.shape[:2], -1)), columns, total)
+        if parts is None:  # no later tile has more images
+            parts = empty(x, (len(columns) if total.size <= _REPEATED else 1, outputs, inputs))
+        _add_products(part.reshape((*part.shape[:2], -1)), columns, parts[: len(columns)], total)
     return total.reshape((outputs, x.shape[1], *kernel_size))
 
 
@@ -80,12 +83,12 @@ def _multiply(matrix: Tensor, columns: Tensor, out: Tensor) -> None:
         mx.nd.transpose(product, axes=(1, 0, 2), out=out)
 
 
-def _add_products(left: Tensor, right: Tensor, total: Tensor) -> None:
-    """Add the products of two values of each image (images, rows, width), over the width."""
+def _add_products(left: Tensor, right: Tensor, parts: Tensor, total: Tensor) -> None:
+    """Add the products of two values of each image (images, rows, width), over the width; `parts` is memory for them, if they are small."""
     if len(left) > 1 and total.size <= _REPEATED:
-        parts = mx.nd.linalg_gemm2(left, right, transpose_b=True)
-        left, right = mx.nd.ones((1, len(parts)), total.context, total.dtype), parts.reshape((len(parts), -1))
-        mx.nd.linalg_gemm(left, right, total.reshape((1, -1)), beta=1.0, out=total.reshape((1, -1)))
+        mx.nd.linalg_gemm2(left, right, transpose_b=True, out=parts)
+        ones = mx.nd.ones((1, len(parts)), total.context, total.dtype)
+        mx.nd.linalg_gemm(ones, parts.reshape((len(parts), -1)), total.reshape((1, -1)), beta=1.0, out=total.reshape((1, -1)))
     else:
         mx.nd.linalg_gemm(_together(left), _together(right), total, transpose_b=True, beta=1.0, out=total)
 
