@@ -213,7 +213,8 @@ def largest(x: Tensor, axes: Sequence[int]) -> Exact:
 
 def _peaks(x: Tensor) -> Array:
     """Return the largest magnitude of each channel of each sample; a layer's norms, sums and alarms all ask for what is made of it."""
-    if isinstance(x, Exact) and x.peaks is not None:
+    kept = isinstance(x, Exact) and x.extent is not None and x.origin is None  # without a handle, nobody else can have written to it
+    if kept and x.peaks is not None:
         return x.peaks
     source = lent(x)
     samples, channels, *size = source.shape
@@ -226,7 +227,7 @@ def _peaks(x: Tensor) -> Array:
 
     each(flat.shape[:2], work, math.prod(size))
     peaks = peaks.reshape(samples, channels, 1, 1)
-    if isinstance(x, Exact):
+    if kept:
         x.peaks = peaks
     return peaks
 
