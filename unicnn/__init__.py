@@ -41,7 +41,8 @@ _HOMES = dict.fromkeys(_OPS, "ops") | {
     "Data": "training.data",
     "History": "training.history",
     "train": "training.run",
-    **dict.fromkeys(("SGD", "Adagrad", "Adam", "AdamW", "ClipGlobalNorm", "ClipNorm", "ClipValue", "RMSProp"), "training.optimizers"),
+    **dict.fromkeys(("SGD", "Adagrad", "Adam", "AdamW", "RMSProp"), "training.optimizers"),
+    **dict.fromkeys(("ClipGlobalNorm", "ClipNorm", "ClipValue"), "training.clipping"),
     **dict.fromkeys(("ConstantRate", "CosineDecay", "MultiStepDecay", "PolynomialDecay", "StepDecay", "Warmup"), "training.schedules"),
 }
 _MODULES = ("datasets", "errors", "ops", "zoo")
@@ -90,9 +91,10 @@ if TYPE_CHECKING:
     )
     from unicnn.ops.symbolic import Input
     from unicnn.program import Program, lower
+    from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
     from unicnn.training.data import Data
     from unicnn.training.history import History
-    from unicnn.training.optimizers import SGD, Adagrad, Adam, AdamW, ClipGlobalNorm, ClipNorm, ClipValue, RMSProp
+    from unicnn.training.optimizers import SGD, Adagrad, Adam, AdamW, RMSProp
     from unicnn.training.recipe import Recipe, load_recipe, save_recipe
     from unicnn.training.run import train
     from unicnn.training.schedules import ConstantRate, CosineDecay, MultiStepDecay, PolynomialDecay, StepDecay, Warmup

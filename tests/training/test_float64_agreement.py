@@ -10,7 +10,8 @@ import pytest
 
 import unicnn as un
 from tests.training.small import HALVED, NETWORK, RATE, SIZE, STEPS, arrays, difference, samples, targets
-from unicnn.training.optimizers import CLIPS, OPTIMIZERS
+from unicnn.training.clipping import CLIPS
+from unicnn.training.optimizers import OPTIMIZERS
 from unicnn.training.run import Run
 
 BOUND = 1e-10

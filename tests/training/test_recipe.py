@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import unicnn as un
 from unicnn.errors import DescriptionError, UnknownNameError
 from unicnn.initializers import PRESETS as INITIALIZERS
-from unicnn.training.optimizers import CLIPS, OPTIMIZERS
+from unicnn.training.clipping import CLIPS
+from unicnn.training.optimizers import OPTIMIZERS
 from unicnn.training.recipe import from_dict
 from unicnn.training.schedules import SCHEDULES
 from unicnn.training.settings import PRESETS, Setting

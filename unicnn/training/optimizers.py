@@ -258,38 +258,6 @@ class Adagrad(Optimizer):
         return weight - s["rate"] * gradient / root, {"square": square}
 
 
-CLIPS: dict[str, type[Clip]] = {}
-
-
-@setting()
-class Clip(Setting):
-    """Be a limit on gradients."""
-
-    limit: float = field(number(low=SMALLEST_EPS))
-
-
-@setting(CLIPS)
-class ClipValue(Clip):
-    """Limit each element of a gradient to [-limit, limit] (MXNet `clip_gradient`, Keras `clipvalue`)."""
-
-
-@setting(CLIPS)
-class ClipNorm(Clip):
-    """Scale each parameter's gradient down to a 2-norm of at most `limit` (Keras `clipnorm`)."""
-
-
-@setting(CLIPS)
-class ClipGlobalNorm(Clip):
-    """Scale all gradients by one factor, limit / max(norm + eps, limit), their 2-norm together being `norm`.
-
-    PyTorch's `clip_grad_norm_` has an eps of 1e-6, Keras's `global_clipnorm` and MXNet's `clip_global_norm` none or 1e-8.
-    """
-
-    eps: float | None = field(number(low=0.0), default=None)
-
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"torch": {"eps": 1e-6}, "keras": {"eps": 0.0}, "gluon": {"eps": 1e-8}}
-
-
 def power(base: float, exponent: int) -> float:
     """Return base^exponent by multiplications alone: a library's pow differs between machines in the last bit."""
     result = 1.0
@@ -302,16 +270,11 @@ def power(base: float, exponent: int) -> float:
 
 
 __all__ = [
-    "CLIPS",
     "OPTIMIZERS",
     "SGD",
     "Adagrad",
     "Adam",
     "AdamW",
-    "Clip",
-    "ClipGlobalNorm",
-    "ClipNorm",
-    "ClipValue",
     "Optimizer",
     "RMSProp",
 ]

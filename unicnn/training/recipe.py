@@ -15,9 +15,10 @@ from unicnn.initializers import PRESETS as INITIALIZERS
 from unicnn.initializers import Constant, Initializer, Normal, Scaled, Uniform
 from unicnn.ops.fields import choice, field, integer, is_sequence, number, optional
 from unicnn.ops.loss import LOSSES, Loss
+from unicnn.training.clipping import CLIPS, Clip
 from unicnn.training.data import Data
 from unicnn.training.metrics import METRICS
-from unicnn.training.optimizers import CLIPS, OPTIMIZERS, Clip, Optimizer
+from unicnn.training.optimizers import OPTIMIZERS, Optimizer
 from unicnn.training.schedules import SCHEDULES, Schedule
 from unicnn.training.settings import Setting, build, check_preset, plain, read, setting
 

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 from unicnn.graph import Graph
 from unicnn.numerics.arithmetic import Arithmetic
 from unicnn.plan import Argument, Plan, Step
-from unicnn.training.optimizers import ClipGlobalNorm, ClipNorm, ClipValue, Optimizer
+from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
+from unicnn.training.optimizers import Optimizer
 from unicnn.training.recipe import Recipe
 
 Value: TypeAlias = Any

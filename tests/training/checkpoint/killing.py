@@ -5,6 +5,7 @@ It imports what it needs once and forks for each writer, so that one is at work 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -152,7 +153,7 @@ def at_random(way: Way, folder: Path, count: int, seed: int) -> Iterator[dict[st
 
 
 def at_each_call(way: Way, folder: Path, earlier: int, torn: bool, step: int) -> Iterator[dict[str, Any]]:
-    """Kill a writer at the k-th of its calls of the system, for all k; torn, half of what a write has to write is written."""
+    """Kill a writer at the k-th of its calls of the system, for all k; torn, at the k-th write, of which half is written."""
     before = folder / "before"
     before.mkdir(parents=True)
     for each in range(1, earlier + 1):
@@ -164,9 +165,11 @@ def at_each_call(way: Way, folder: Path, earlier: int, torn: bool, step: int) ->
         shutil.copytree(before, here)
         reading, writing = os.pipe()
 
-        def ended(count: int, name: str, arguments: tuple[Any, ...], k: int = k, writing: int = writing) -> None:
-            if count == k:
-                if torn and name == "write":
+        met = itertools.count(1)
+
+        def ended(_count: int, name: str, arguments: tuple[Any, ...], k: int = k, writing: int = writing, met: Iterator[int] = met) -> None:
+            if (name == "write" or not torn) and next(met) == k:
+                if torn:
                     file, data = arguments
                     file.write(data[: len(data) // 2])
                     file.flush()

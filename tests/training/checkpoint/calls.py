@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ OF_FILES = ("read", "write", "flush", "close")
 class Calls:
     """Run `before(count, name, arguments)` before each call that a module makes, through `os` or on a file it has opened.
 
-    The first argument of a call on a file is the file.
+    The first argument of a call on a file is the file. The modules of a package count as one.
     """
 
     def __init__(self, before: Callable[[int, str, tuple[Any, ...]], None]) -> None:
@@ -31,12 +32,16 @@ class Calls:
 
     @contextlib.contextmanager
     def between(self, module: ModuleType) -> Iterator[Calls]:
-        module.os, module.open = System(self), self.open  # type: ignore[attr-defined]
+        parts = [part for name, part in sys.modules.items() if f"{name}.".startswith(f"{module.__name__}.")]
+        using = [part for part in parts if getattr(part, "os", None) is os]
+        for part in using:
+            part.os, part.open = System(self), self.open  # type: ignore[attr-defined]
         try:
             yield self
         finally:
-            module.os = os  # type: ignore[attr-defined]
-            del module.open
+            for part in using:
+                part.os = os  # type: ignore[attr-defined]
+                del part.open
 
 
 class System:
