@@ -93,7 +93,10 @@ class TestFingerprint:
         answer = unicnn("fingerprint", "recipe.toml", "--steps", "6", "--backend", "numpy", "--seed", "3")
         assert answer.code == 0, answer.err
         assert answer.out.split()[0] == unicnn.train("--steps", "6", "--seed", "3").sha256
-        assert "net after 6 steps of recipe on 80 Fashion-MNIST images, seed 3: weights, optimiser state and history, NumPy" in answer.out
+        assert (
+            "net after 6 steps of the recipe recipe on 80 Fashion-MNIST images, seed 3: weights, optimiser state and history, NumPy"
+            in answer.out
+        )
 
     def test_of_a_whole_recipe_needs_no_steps(self, unicnn: Commands) -> None:
         assert unicnn("fingerprint", "recipe.toml", "--backend", "numpy").out.split()[0] == unicnn.train().sha256

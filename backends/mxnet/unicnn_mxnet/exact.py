@@ -6,6 +6,7 @@ They take arrays only: symbols do not know their shapes. On a CPU NumPy computes
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from unicnn_mxnet import operators, passes
@@ -18,6 +19,7 @@ Tensor = mx.nd.NDArray
 def _where_it_lies(name: str) -> Callable[..., Any]:
     here, there = getattr(passes, name), getattr(operators, name)
 
+    @wraps(there, assigned=("__name__", "__doc__"))
     def primitive(x: Tensor, *rest: Any, **options: Any) -> Any:
         return (here if near(x) else there)(x, *rest, **options)
 
