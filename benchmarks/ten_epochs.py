@@ -47,8 +47,8 @@ $ python -m benchmarks.ten_epochs runs/* --markdown docs/gluon_ten_epochs.md
 {table}
 
 The tutorial's own run had another seed, so its column is one more draw. Under native numerics the runs differ from the first epoch on, though nothing but rounding
-does: with a rate of 0.5 a difference in the last bit grows tenfold every few steps, and which weights come out depends on the framework, its version and
-the processor. [collapse.py](../examples/collapse.py) shows seeds for which one framework learns and another never does.
+does: with a rate of 0.5 a difference in the last bit grows tenfold every few steps, and which weights come out depends on the framework, its version, the
+processor and the number of threads. [collapse.py](../examples/collapse.py) shows seeds for which one framework learns and another never does.
 
 ## Identical
 
