@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from unicnn.errors import CheckpointError
-from unicnn.training.checkpoint.files import CHUNK, FORMAT, VERSION, Array, text_of
+from unicnn.training.checkpoint.files import CHUNK, DTYPES, FORMAT, VERSION, Array, text_of
 from unicnn.training.checkpoint.names import DOCUMENT, TENSORS
 
 
@@ -105,6 +105,9 @@ def _arrays(path: Path, stated: Stated) -> dict[str, Array]:
             digest = _digest(tensors)
         # The library would check the header against the size of the file, but not the numbers.
         arrays = load_file(tensors) if digest == stated.digest else {}
+        for name, array in arrays.items():
+            if array.dtype.str not in DTYPES:  # TensorFlow teaches NumPy bfloat16, which no checkpoint holds
+                raise TypeError(f"{name!r} is of {array.dtype}")
     except OSError as error:
         raise CheckpointError(f"{tensors.name}: cannot be read ({error.strerror or error}), and {path.name} needs it.") from None
     except (SafetensorError, LookupError, TypeError, ValueError) as error:  # the latter of a dtype that NumPy has not
