@@ -2,7 +2,7 @@
 
 A backend is a package with a descriptor (`BackendInfo`), a `runtime` module that holds a `Runtime`, and one module for each
 family of the vocabulary (conv, pool, linear, norm, activation, shape, merge, loss) with one function for each op it has,
-of the same name and signature in every backend. Identical numerics need a module `exact` and four gradients beside the
+of the same name and signature in every backend. Training needs a module `exact`, identical numerics that and four gradients beside the
 ops (`conv2d_input_gradient`, `conv2d_weight_gradient`, `linear_weight_gradient`, `max_pool2d_gradient`). A framework without
 automatic differentiation adds those of the other contractions and of pooling and a module `primitive`, and leaves the rest
 to the core's derivatives. A function that exists is supported; what a framework refuses is

@@ -33,20 +33,30 @@ def load(path: str | Path) -> Model:
 def save(model: Model, path: str | Path) -> None:
     """Write `model` to a .toml or .json file, from which `load` returns an equal one."""
     path = Path(path)
-    text = dumps(model, _format(path))
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DescriptionError(f"{path}: cannot be written ({error.strerror}). Choose another file.") from None
+    write_document(to_dict(model), path, _format(path))
 
 
 def dumps(model: Model, format: str = "toml") -> str:
     """Return `model` as TOML or JSON text."""
+    return document_text(to_dict(model), format)
+
+
+def document_text(document: Mapping[str, Any], format: str) -> str:
+    """Return plain tables as TOML or JSON text."""
     if format == "json":
-        return json.dumps(to_dict(model), indent=2) + "\n"
+        return json.dumps(document, indent=2) + "\n"
     import tomli_w
 
-    return tomli_w.dumps(to_dict(model))
+    return tomli_w.dumps(document)
+
+
+def write_document(document: Mapping[str, Any], path: Path, format: str) -> None:
+    """Write plain tables to a file as TOML or JSON; raise DescriptionError if it cannot be written."""
+    text = document_text(document, format)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DescriptionError(f"{path}: cannot be written ({error.strerror}). Choose another file.") from None
 
 
 def read_document(path: Path) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import runpy
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from unicnn.training import builtin
 from unicnn.training.recipe import Recipe, load_recipe
 
 Array = np.ndarray[Any, Any]
+Named = TypeVar("Named", Model, Recipe)
 
 
 def find_model(text: str) -> Model:
@@ -30,10 +32,7 @@ def find_model(text: str) -> Model:
         return files.load(text)
     if _is_python(text):
         return _from_python(text, Model)
-    try:
-        return zoo.get(text)
-    except UnknownNameError as error:
-        raise UnknownNameError(f"{error} A network may also be a .toml or .json file, or file.py:name.") from None
+    return _named(zoo.get, text, "network")
 
 
 def find_recipe(text: str) -> Recipe:
@@ -44,10 +43,7 @@ def find_recipe(text: str) -> Recipe:
         return load_recipe(text)
     if _is_python(text):
         return _from_python(text, Recipe)
-    try:
-        return builtin.get(text)
-    except UnknownNameError as error:
-        raise UnknownNameError(f"{error} A recipe may also be a .toml or .json file, or file.py:name.") from None
+    return _named(builtin.get, text, "recipe")
 
 
 def find(text: str) -> Model | Recipe:
@@ -72,6 +68,14 @@ def model_of(recipe: Recipe, named: str | None = None) -> Model:
     if named is None and recipe.model is None:
         raise InputError(f'{recipe.name}: names no network. Give --model, or write model = "lenet" into the recipe.')
     return find_model(named or recipe.model or "")
+
+
+def _named(get: Callable[[str], Named], text: str, kind: str) -> Named:
+    """Return what is built in under a name, or raise UnknownNameError saying what else it may be."""
+    try:
+        return get(text)
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{error} A {kind} may also be a .toml or .json file, or file.py:name.") from None
 
 
 def _describes_network(path: Path) -> bool:

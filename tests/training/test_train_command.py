@@ -124,7 +124,7 @@ class TestFolder:
         assert again.sha256 == answer.sha256
         program = un.lower(un.load("kept/model.toml"), weights=un.load_weights("kept/weights.safetensors"))
         images, labels = un.fashion_mnist("test", source="embedded").take(30).as_float()
-        assert (program(images).argmax(axis=1) == labels).mean() == pytest.approx(answer.lines[2]["test_accuracy"])
+        assert (program(images).argmax(axis=1) == labels).sum() / 30 == answer.lines[2]["test_accuracy"]
 
     def test_that_holds_a_training_is_refused_and_left_as_it_is(self, unicnn: Commands, tmp_path: Path) -> None:
         unicnn.train("--out", "kept", "--epochs", "1")

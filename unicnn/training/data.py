@@ -9,6 +9,7 @@ import hashlib
 import zipfile
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -77,8 +78,9 @@ class Split:
         values = images if images.ndim == 4 else images[:, None]
         return prepared(values.astype(np.float32), self.data), targets
 
+    @cached_property
     def sha256(self) -> str:
-        """Return a digest of the samples as they are stored."""
+        """Return a digest of the samples as they are stored; taken once, for every checkpoint states it."""
         total = hashlib.sha256()
         for array in (self.images, self.targets):
             total.update(f"{array.dtype.str}{array.shape}".encode())

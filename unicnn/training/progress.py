@@ -46,12 +46,11 @@ class Bar:
     def _told(self, run: Run) -> None:
         self.before(run)
         each = run.batches.per_epoch
-        ended = run.steps % each == 0 or run.steps == run.total
-        if time.monotonic() - self.drawn < REDRAWN and not ended:
+        if time.monotonic() - self.drawn < REDRAWN and not run.at_end:
             return
         self.drawn = time.monotonic()
         epoch, batch = divmod(run.steps - 1, each)
-        where = f"epoch {epoch + 1}/{-(-run.total // each)}  " + ("testing" if ended and run.test else f"batch {batch + 1}/{each}")
+        where = f"epoch {epoch + 1}/{-(-run.total // each)}  " + ("testing" if run.at_end and run.test else f"batch {batch + 1}/{each}")
         self.progress.update(self.task, completed=run.steps, description=where, told=self._figures(run))
 
     @staticmethod

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import InitVar
 from pathlib import Path
 from typing import Any
 
 from unicnn.errors import DescriptionError, UnknownNameError, closest
-from unicnn.files import read_document
+from unicnn.files import document_text, read_document, write_document
 from unicnn.initializers import PRESETS as INITIALIZERS
 from unicnn.initializers import Constant, Initializer, Normal, Scaled, Uniform
 from unicnn.ops.fields import choice, field, integer, is_sequence, number, optional
@@ -147,11 +146,7 @@ class Recipe(Setting):
 
     def dumps(self, format: str = "toml") -> str:
         """Return the recipe in full as TOML or JSON text."""
-        if format == "json":
-            return json.dumps(self.to_dict(), indent=2) + "\n"
-        import tomli_w
-
-        return tomli_w.dumps(self.to_dict())
+        return document_text(self.to_dict(), format)
 
     def replace(self, **changes: Any) -> Recipe:
         """Return the recipe with some fields changed, everything else as it says."""
@@ -235,7 +230,4 @@ def load_recipe(path: str | Path) -> Recipe:
 def save_recipe(recipe: Recipe, path: str | Path) -> None:
     """Write a recipe, in full, to a .toml or .json file, from which `load_recipe` returns an equal one."""
     path = Path(path)
-    try:
-        path.write_text(recipe.dumps("json" if path.suffix == ".json" else "toml"), encoding="utf-8")
-    except OSError as error:
-        raise DescriptionError(f"{path}: cannot be written ({error.strerror}). Choose another file.") from None
+    write_document(recipe.to_dict(), path, "json" if path.suffix == ".json" else "toml")

@@ -90,4 +90,4 @@ def document(run: Run) -> dict[str, Any]:
 
 
 def _told(split: Split) -> dict[str, Any]:
-    return {"samples": len(split), "source": split.source, "sha256": split.sha256()}
+    return {"samples": len(split), "source": split.source, "sha256": split.sha256}

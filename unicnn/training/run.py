@@ -79,6 +79,11 @@ class Run:
         return self.history.epochs[-1].step if self.history.epochs else 0
 
     @property
+    def at_end(self) -> bool:
+        """Tell whether the last update ended an epoch, or the training."""
+        return self.steps % self.batches.per_epoch == 0 or self.steps == self.total
+
+    @property
     def images_per_second(self) -> float:
         """Return how fast the present epoch trains, or the part of it since the run was resumed."""
         return self.timed / max(self.seconds, 1e-9)
@@ -91,12 +96,11 @@ class Run:
         with self._interruptible():
             while self.steps < min(self.total, self.total if until is None else until) and not self.stopping:
                 self.step()
-                ended = self.steps % self.batches.per_epoch == 0 or self.steps == self.total
-                if ended:
+                if self.at_end:
                     self.end_epoch()
-                if self.folder is not None and (ended or self.stopping or (every and self.steps % every == 0)):
+                if self.folder is not None and (self.at_end or self.stopping or (every and self.steps % every == 0)):
                     self.save()
-                if ended:
+                if self.at_end:
                     self.on_epoch(self)
         if self.stopping:
             self.stopping = False
@@ -201,8 +205,8 @@ class Run:
             "recipe": recipe,
             "seed": self.seed,
             "numerics": self.program.numerics.name,
-            "data": self.train.sha256(),
-            "test data": self.test.sha256() if self.test is not None else None,
+            "data": self.train.sha256,
+            "test data": self.test.sha256 if self.test is not None else None,
         }
 
     def resume(self, path: str | Path) -> tuple[str, ...]:

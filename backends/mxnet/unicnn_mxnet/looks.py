@@ -51,10 +51,12 @@ def squared(values: Array, axis: int | tuple[int, ...]) -> Array:
 def any_tiny(x: Tensor) -> bool:
     """Tell whether a float32 array holds a magnitude of at most 2^-126 other than 0, or a -0."""
     bits = lent(x).reshape(-1)
-    return any(_any_tiny(bits[start : start + _PIECE].view(np.int32)) for start in range(0, bits.size, _PIECE))
+    return any(tiny_among(bits[start : start + _PIECE]) for start in range(0, bits.size, _PIECE))
 
 
-def _any_tiny(bits: Array) -> bool:
+def tiny_among(values: Array) -> bool:
+    """Tell so of a piece, an array of NumPy's that is not empty."""
+    bits = values.view(np.int32)
     magnitudes = (bits << 1).view(np.uint32)
     magnitudes -= 1  # a zero becomes the largest of all
     return bool(bits.min() == -(2**31) or magnitudes.min() < 2**24)

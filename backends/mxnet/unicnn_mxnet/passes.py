@@ -13,6 +13,7 @@ import numpy as np
 
 from unicnn_mxnet.compat import mx
 from unicnn_mxnet.exactly import Exact, computed, later, lent, of, piece
+from unicnn_mxnet.looks import tiny_among
 from unicnn_mxnet.memory import Array, empty
 from unicnn_mxnet.pieces import Key, each, matching
 
@@ -41,20 +42,12 @@ def narrow(x: Tensor, *, gain: Tensor | None = None, offset: Tensor | None = Non
         if shift is not None:
             wide = np.add(wide, matching(shift, key, source.ndim), out=empty(wide.shape, np.float64))
         narrowed[...] = wide
-        if flush and _any_tiny(narrowed):
+        if flush and narrowed.size and tiny_among(narrowed):
             # The product with a truth value is the value or a zero, and adding +0 takes the sign of that zero.
             np.add(wide * (np.abs(wide) >= _SMALLEST_NORMAL), 0.0, out=narrowed, casting="same_kind")
 
     each(source.shape, work)
     return of(y)
-
-
-def _any_tiny(x: Array) -> bool:
-    """Tell whether float32 values hold a magnitude of at most 2^-126 other than 0, or a -0."""
-    bits = x.view(np.int32)
-    magnitudes = (bits << 1).view(np.uint32)
-    magnitudes -= 1  # a zero becomes the largest of all
-    return bool(x.size and (magnitudes.min() < 2**24 or bits.min() == -(2**31)))
 
 
 def snap(x: Tensor, c: Tensor) -> Exact:
