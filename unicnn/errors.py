@@ -46,6 +46,10 @@ class CheckpointError(UnicnnError, RuntimeError):
     """Report a checkpoint that cannot be written, is damaged, or belongs to another training."""
 
 
+class PortError(UnicnnError, RuntimeError):
+    """Report what a network does that a description cannot say, or a file that cannot be ported."""
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     """Return a hint for a misspelt name: ``" Did you mean 'relu'?"``, or the names there are."""
     names = sorted(known)

@@ -8,6 +8,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from unicnn.backend import BackendInfo
+    from unicnn.porting.dialect import DialectInfo
 
 GROUP = "unicnn"
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -17,3 +18,8 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 @hookspec
 def unicnn_backend() -> BackendInfo:  # type: ignore[empty-body]
     """Return the descriptor of a backend; import nothing heavy to make it."""
+
+
+@hookspec
+def unicnn_dialect() -> DialectInfo:  # type: ignore[empty-body]
+    """Return the descriptor of a dialect, a framework's way of writing networks down; import nothing heavy to make it."""

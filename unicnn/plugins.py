@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import sys
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pluggy
 from unicnn import hookspecs
 from unicnn.backend import Backend, BackendInfo, load_backend
 from unicnn.errors import BackendError, UnknownNameError, closest
+from unicnn.porting.dialect import DialectInfo
 
 ORDER = {name: place for place, name in enumerate(("numpy", "torch", "tensorflow", "mxnet"))}
 
@@ -26,6 +28,9 @@ class Found:
     problem: str | None = None
     repair: str | None = None
 
+    dialect: DialectInfo | None = None
+    """The dialect that the same plugin brings, if any; a plugin may bring only that."""
+
     @property
     def usable(self) -> bool:
         """Tell whether the backend can be tried."""
@@ -33,13 +38,47 @@ class Found:
 
 
 @lru_cache(maxsize=1)
-def discover() -> tuple[Found, ...]:
-    """Return every plugin of the group `unicnn`, usable or not, sorted by name with the built-in ones first."""
+def _plugins() -> tuple[Found, ...]:
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     points = {(point.name, point.value): point for point in importlib.metadata.entry_points(group=hookspecs.GROUP)}
-    found = [_load(manager, point) for point in points.values()]
+    return tuple(_load(manager, point) for point in points.values())
+
+
+@lru_cache(maxsize=1)
+def discover() -> tuple[Found, ...]:
+    """Return every plugin of the group `unicnn` that brings a backend, usable or not, sorted by name with the built-in ones first."""
+    found = [item for item in _plugins() if item.info is not None or item.problem is not None]
     return tuple(sorted(_without_twins(found), key=lambda item: (ORDER.get(item.name, len(ORDER)), item.name)))
+
+
+@lru_cache(maxsize=1)
+def dialects() -> dict[str, DialectInfo]:
+    """Return every dialect that a plugin brings, by name, in the order of the backends; raise BackendError if two have one name."""
+    found = sorted(
+        (item for item in _plugins() if item.dialect is not None), key=lambda item: (ORDER.get(item.name, len(ORDER)), item.name)
+    )
+    result: dict[str, DialectInfo] = {}
+    for item in found:
+        assert item.dialect is not None
+        if item.dialect.name in result:
+            raise BackendError(
+                f"Two plugins bring a dialect called {item.dialect.name!r}: {result[item.dialect.name].package} and "
+                f"{item.dialect.package}. Uninstall one of them."
+            )
+        result[item.dialect.name] = item.dialect
+    return result
+
+
+def dialect(name: str) -> DialectInfo:
+    """Return the dialect called `name`, or that of the backend called so; raise UnknownNameError with the closest one."""
+    known = dialects()
+    if name in known:
+        return known[name]
+    for item in known.values():
+        if item.backend == name:
+            return item
+    raise UnknownNameError(f"There is no dialect called {name!r}.{closest(name, known)}")
 
 
 def _load(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoint) -> Found:
@@ -48,14 +87,18 @@ def _load(manager: pluggy.PluginManager, point: importlib.metadata.EntryPoint) -
     try:
         plugin = point.load()
         manager.register(plugin, name=f"{distribution}:{point.name}")
-        caller = manager.subset_hook_caller("unicnn_backend", [other for other in manager.get_plugins() if other is not plugin])
-        infos = caller()
+        others = [other for other in manager.get_plugins() if other is not plugin]
+        infos = manager.subset_hook_caller("unicnn_backend", others)()
+        spoken = manager.subset_hook_caller("unicnn_dialect", others)()
     except (Exception, SystemExit) as error:  # a stranger's code may fail in any way it likes
         detail = " ".join(f"{type(error).__name__}: {error}".split())
         return Found(point.name, distribution, None, f"fails to load ({detail})", repair)
+    dialect = spoken[0] if len(spoken) == 1 and isinstance(spoken[0], DialectInfo) else None
+    if dialect is not None and not infos:
+        return Found(point.name, distribution, None, dialect=dialect)
     if len(infos) != 1 or not isinstance(infos[0], BackendInfo):
         return Found(point.name, distribution, None, "does not implement unicnn_backend as a function that returns one BackendInfo", repair)
-    return _checked(infos[0], distribution)
+    return dataclasses.replace(_checked(infos[0], distribution), dialect=dialect)
 
 
 def _checked(info: BackendInfo, distribution: str) -> Found:

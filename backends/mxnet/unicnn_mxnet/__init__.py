@@ -5,6 +5,7 @@ import importlib.metadata
 from unicnn.backend import BackendInfo, cpu_only
 from unicnn.devices import cuda_or_cpu
 from unicnn.hookspecs import hookimpl
+from unicnn.porting.dialect import DialectInfo
 
 CUDA_BUILDS = ("mxnet-cu112", "mxnet-cu110", "mxnet-cu102", "mxnet-cu101", "mxnet-cu100", "mxnet-cu92")
 
@@ -34,4 +35,20 @@ def unicnn_backend() -> BackendInfo:
         install="pip install mxnet==1.9.1 'numpy<2'",
         python=(3, 11),
         devices=devices,
+    )
+
+
+@hookimpl
+def unicnn_dialect() -> DialectInfo:
+    """Describe the dialect."""
+    return DialectInfo(
+        name="gluon",
+        title="Gluon",
+        package="unicnn_mxnet",
+        framework="mxnet",
+        install='pip install "mxnet==1.9.1" "numpy<2"',
+        backend="mxnet",
+        objects=("mxnet",),
+        suffixes=("-symbol.json",),
+        styles=("class", "sequential"),
     )

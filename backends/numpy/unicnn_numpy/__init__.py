@@ -3,6 +3,7 @@
 from unicnn.backend import BackendInfo
 from unicnn.devices import cuda_or_cpu
 from unicnn.hookspecs import hookimpl
+from unicnn.porting.dialect import DialectInfo
 
 
 @hookimpl
@@ -16,4 +17,18 @@ def unicnn_backend() -> BackendInfo:
         distributions=("numpy",),
         install="pip install numpy scipy",
         devices=cuda_or_cpu("cupy"),
+    )
+
+
+@hookimpl
+def unicnn_dialect() -> DialectInfo:
+    """Describe the dialect."""
+    return DialectInfo(
+        name="numpy",
+        title="NumPy",
+        package="unicnn_numpy",
+        framework="numpy",
+        install="pip install numpy",
+        backend="numpy",
+        styles=("class",),
     )

@@ -3,6 +3,7 @@
 from unicnn.backend import BackendInfo
 from unicnn.devices import cuda_or_cpu
 from unicnn.hookspecs import hookimpl
+from unicnn.porting.dialect import DialectInfo
 
 
 @hookimpl
@@ -16,4 +17,19 @@ def unicnn_backend() -> BackendInfo:
         distributions=("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos", "tf-nightly", "tf-nightly-cpu"),
         install="pip install tensorflow",
         devices=cuda_or_cpu("tensorflow"),
+    )
+
+
+@hookimpl
+def unicnn_dialect() -> DialectInfo:
+    """Describe the dialect."""
+    return DialectInfo(
+        name="keras",
+        title="Keras",
+        package="unicnn_tensorflow",
+        framework="tensorflow",
+        install="pip install tensorflow-cpu",
+        backend="tensorflow",
+        objects=("keras", "tensorflow"),
+        styles=("functional", "sequential"),
     )

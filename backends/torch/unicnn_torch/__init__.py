@@ -3,6 +3,7 @@
 from unicnn.backend import BackendInfo
 from unicnn.devices import cuda_or_cpu
 from unicnn.hookspecs import hookimpl
+from unicnn.porting.dialect import DialectInfo
 
 
 @hookimpl
@@ -16,4 +17,19 @@ def unicnn_backend() -> BackendInfo:
         distributions=("torch",),
         install="pip install torch",
         devices=cuda_or_cpu("torch"),
+    )
+
+
+@hookimpl
+def unicnn_dialect() -> DialectInfo:
+    """Describe the dialect."""
+    return DialectInfo(
+        name="torch",
+        title="PyTorch",
+        package="unicnn_torch",
+        framework="torch",
+        install="pip install torch",
+        backend="torch",
+        objects=("torch",),
+        styles=("class", "sequential"),
     )
