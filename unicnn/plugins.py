@@ -37,7 +37,6 @@ class Found:
         return self.problem is None
 
 
-@lru_cache(maxsize=1)
 def _plugins() -> tuple[Found, ...]:
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
