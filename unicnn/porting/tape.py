@@ -152,6 +152,8 @@ VOCABULARY: Mapping[str, str] = {
     "rsqrt": "x",
     "square": "x",
     "abs": "x",
+    "erf": "x",
+    "power": "x, y",
 }
 """Every word that the lifting understands.
 

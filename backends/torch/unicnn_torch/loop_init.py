@@ -1,0 +1,81 @@
+"""Initialisers as PyTorch text."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from unicnn.initializers import PRESETS, Constant, Normal, Scaled, Uniform
+from unicnn.porting.loops.init import changed, stated
+from unicnn.porting.loops.words import call
+from unicnn.training.recipe import Recipe
+
+LAYERS = "nn.Conv2d, nn.ConvTranspose2d, nn.Linear"
+NORMS = "nn.BatchNorm2d, nn.LayerNorm"
+ATTRIBUTES = {"weight": "weight", "bias": "bias", "scale": "weight", "shift": "bias", "mean": "running_mean", "var": "running_var"}
+
+
+def initialization(recipe: Recipe) -> str:
+    """Return the source of `initialize`, or a comment if PyTorch's layers begin so by themselves."""
+    layers, norms = changed(recipe, PRESETS["torch"])
+    if not layers and not norms:
+        return "# PyTorch's layers begin as they should: uniform in +-1/sqrt(fan_in), biases too.\n"
+    lines = ["import torch", "from torch import nn", "", "", "@torch.no_grad()", "def initialize(net):"]
+    lines += [f'    """{stated({**layers, **norms})}"""', "    for layer in net.modules():"]
+    for kinds, rules in ((LAYERS, layers), (NORMS, norms)):
+        if rules:
+            lines.append(f"        if isinstance(layer, ({kinds})):")
+            lines += [" " * 12 + line for role, rule in rules.items() for line in _rule(role, rule, bool(norms and kinds is LAYERS))]
+    text = "\n".join(lines) + "\n"
+    return text.replace("@torch.no_grad()\n", "").replace("import torch\n", "")
+
+
+def _rule(role: str, rule: Any, _: bool = False) -> list[str]:
+    tensor = f"layer.{ATTRIBUTES[role]}"
+    lines = _scaled(tensor, rule) if isinstance(rule, Scaled) else [_plain(tensor, rule)]
+    if role == "weight":
+        return lines
+    return [f"if {tensor} is not None:", *("    " + line for line in lines)]
+
+
+def _plain(tensor: str, rule: Any) -> str:
+    if isinstance(rule, Uniform):
+        return f"nn.init.uniform_({tensor}, {-rule.bound!r}, {rule.bound!r})"
+    if isinstance(rule, Normal):
+        if math.isinf(rule.cut):
+            return f"nn.init.normal_({tensor}, std={rule.std!r})"
+        return f"nn.init.trunc_normal_({tensor}, std={rule.std!r}, a={-rule.cut * rule.std!r}, b={rule.cut * rule.std!r})"
+    assert isinstance(rule, Constant)
+    if rule.value in (0, 1):
+        return f"nn.init.{'ones_' if rule.value else 'zeros_'}({tensor})"
+    return f"nn.init.constant_({tensor}, {rule.value!r})"
+
+
+def _scaled(tensor: str, rule: Scaled) -> list[str]:
+    kind = {"uniform": "uniform_", "normal": "normal_"}.get(rule.distribution)
+    if kind and tensor == "layer.weight":
+        if rule.fan == "avg":
+            return [call(f"nn.init.xavier_{kind}", tensor, options={"gain": math.sqrt(rule.gain)}, defaults={"gain": 1.0})]
+        mode = {"mode": "fan_in" if rule.fan == "in" else "fan_out"}
+        if rule.gain in (1, 2):
+            options = mode | {"nonlinearity": "linear" if rule.gain == 1 else "leaky_relu"}
+            return [call(f"nn.init.kaiming_{kind}", tensor, options=options, defaults={"mode": "fan_in", "nonlinearity": "leaky_relu"})]
+    lines = [f"fan_{side} = {FANS[side]}" for side in (("in", "out") if rule.fan == "avg" else (rule.fan,))]
+    fan = "(fan_in + fan_out) / 2" if rule.fan == "avg" else f"fan_{rule.fan}"
+    fan = f"({fan})" if " " in fan else fan
+    if rule.distribution == "uniform":
+        return [*lines, f"bound = ({_short(3 * rule.gain)} / {fan}) ** 0.5", f"nn.init.uniform_({tensor}, -bound, bound)"]
+    lines.append(f"std = ({_short(rule.gain)} / {fan}) ** 0.5")
+    if rule.distribution == "normal":
+        return [*lines, f"nn.init.normal_({tensor}, std=std)"]
+    return [*lines, f"nn.init.trunc_normal_({tensor}, std=std, a=-2 * std, b=2 * std)"]
+
+
+FANS = {"in": "layer.weight[0].numel()", "out": "layer.weight[:, 0].numel()"}
+
+
+def _short(number: float) -> str:
+    return repr(int(number)) if float(number).is_integer() else repr(number)
+
+
+__all__ = ["initialization"]

@@ -1,0 +1,167 @@
+"""Lifting: a tape of calls, in any framework's layout, becomes a description in the vocabulary. Done once, for all frameworks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unicnn.errors import PortError
+from unicnn.graph import infer
+from unicnn.model import Layer, Model
+from unicnn.porting.imported import Imported, Origin, Place
+from unicnn.porting.lifting.draft import Draft, Lifted
+from unicnn.porting.lifting.known import Known
+from unicnn.porting.lifting.lifter import Lifter, orders_of
+from unicnn.porting.lifting.merging import merged
+from unicnn.porting.lifting.patterns import recognise
+from unicnn.porting.naming import Occurrence, names
+from unicnn.porting.tape import Recording, Tape
+
+__all__ = ["lift", "read_weights"]
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Hold a lifted network whose weights have not been read yet."""
+
+    model: Model
+    weights: Mapping[str, Known]
+    places: Mapping[str, Place]
+    inputs: tuple[Place, ...]
+    outputs: tuple[Place, ...]
+
+
+def lift(tape: Tape) -> Lift:
+    """Return the network on a tape, in the reading that moves axes least; raise PortError naming the first call that no reading allows."""
+    tape = recognise(tape)
+    found: tuple[int, Lifter, list[Lifted]] | None = None
+    first: PortError | None = None
+    for absorb in (False, True):
+        for orders in orders_of(tape):
+            lifter = Lifter(tape, orders, absorb=absorb)
+            try:
+                outputs = lifter.run()
+            except PortError as error:
+                first = first or error
+                continue
+            cost = lifter.drafts.inserted + _needless_transposes(lifter)
+            if found is None or cost < found[0]:
+                found = (cost, lifter, outputs)
+            if cost == 0:
+                break
+        if found is not None and found[0] == 0:
+            break
+    if found is None:
+        assert first is not None
+        raise first
+    return _assembled(tape, found[1], found[2])
+
+
+def _needless_transposes(lifter: Lifter) -> int:
+    """Count the transpositions of an image input from channels last to channels first, which a port has no need for."""
+    from unicnn.ops import Transpose
+
+    return sum(
+        draft.op == Transpose((0, 3, 1, 2))
+        and draft.inputs[0] in {name for name, _ in lifter.tape.inputs}
+        and lifter.drafts.shapes[draft.inputs[0]][-1] <= 4 < min(lifter.drafts.shapes[draft.inputs[0]][:2])
+        for draft in lifter.layers
+    )
+
+
+def _assembled(tape: Tape, lifter: Lifter, outputs: Sequence[Lifted]) -> Lift:
+    drafts, heads = lifter.layers, [value.draft for value in outputs]
+    absorbed = merged([Layer(draft.key, draft.op, draft.inputs) for draft in drafts], heads)
+    by_key = {draft.key: draft for draft in drafts}
+    gone = {}
+    for key, (op, border) in absorbed.items():
+        by_key[key].op = op
+        gone[by_key[border].key] = by_key[border].inputs[0]
+    drafts = [draft for draft in drafts if draft.key not in gone]
+    called = dict(zip((draft.key for draft in drafts), _names(drafts, [name for name, _ in tape.inputs]), strict=True))
+
+    def source(key: str) -> str:
+        return source(gone[key]) if key in gone else called.get(key, key)
+
+    layers = [Layer(called[draft.key], draft.op, tuple(map(source, draft.inputs))) for draft in drafts]
+    weights = {f"{called[draft.key]}.{role}": known for draft in drafts for role, known in draft.weights.items()}
+    _check_sharing(weights)
+    inputs = [(name, lifter.drafts.shapes[name]) for name, _ in tape.inputs]
+    model = Model.of(
+        inputs, layers, [(key, source(value.draft)) for (key, _), value in zip(tape.outputs, outputs, strict=True)], name=tape.name
+    )
+    places = {called[draft.key]: draft.place for draft in drafts if draft.place is not None}
+    return Lift(
+        model,
+        weights,
+        places,
+        tuple(Place(name, order) for (name, _), order in zip(tape.inputs, lifter.orders, strict=True)),
+        tuple(value.place(name) for (_, name), value in zip(tape.outputs, outputs, strict=True)),
+    )
+
+
+def _names(drafts: Sequence[Draft], inputs: Sequence[str]) -> list[str]:
+    """Return the layers' names: the module's for what a layer did, by the rule of `naming` for what stands between layers."""
+    taken: dict[str, type] = {}
+    wanted = []
+    for draft in drafts:
+        path, prefix = draft.call.path, draft.op.prefix
+        own = path if draft.call.own and not draft.inserted else None
+        if own is not None and taken.setdefault(own, type(draft.op)) is not type(draft.op):
+            own = f"{path}_{prefix}"
+        wanted.append(Occurrence(path.rpartition(".")[0] if draft.call.own else path, prefix, own))
+    return names(wanted, inputs)
+
+
+def _check_sharing(weights: Mapping[str, Known]) -> None:
+    seen: dict[str, str] = {}
+    for name, known in weights.items():
+        if known.source is None or not known.trainable:
+            continue
+        if known.source in seen:
+            raise PortError(
+                f"The parameter {known.source} is used by {seen[known.source].rpartition('.')[0]} and by {name.rpartition('.')[0]}, and the "
+                "layers of a description do not share weights. Give each its own parameter."
+            )
+        seen[known.source] = name
+
+
+def read_weights(lifted: Lift) -> dict[str, Any]:
+    """Return the weights in canonical layout, one array after the other, as float32."""
+    wanted = infer(lifted.model).parameters
+    result = {}
+    for name, parameter in wanted.items():
+        array = np.ascontiguousarray(lifted.weights[name].read(), np.float32)
+        if array.shape != parameter.shape:
+            raise PortError(
+                f"{name} has the shape {array.shape} where the layer needs {parameter.shape}. The network does not fit the input it was given; "
+                "check the input's shape."
+            )
+        result[name] = array
+    return result
+
+
+def imported(lifted: Lift, dialect: str, recording: Recording, notes: tuple[str, ...], *, training: bool) -> Imported:
+    """Return what was lifted together with its weights and its original."""
+    origins = {name: Origin(known.source, known.view) for name, known in lifted.weights.items()}
+    fixed = sorted(
+        {name.rpartition(".")[0] for name, known in lifted.weights.items() if not known.trainable and not name.endswith((".mean", ".var"))}
+    )
+    if fixed:
+        notes = (*notes, f"{', '.join(fixed)}: numbers that are fixed in the original are weights here; a training would move them.")
+    return Imported(
+        lifted.model,
+        read_weights(lifted),
+        dialect,
+        origins,
+        lifted.places,
+        lifted.inputs,
+        lifted.outputs,
+        recording.tape.classes,
+        notes,
+        recording,
+        training,
+    )

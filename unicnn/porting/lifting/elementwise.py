@@ -1,0 +1,153 @@
+"""Lifting activations and arithmetic: a bias joins its layer, an affine map of channels is a depthwise 1x1 convolution."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from unicnn.ops import (
+    ELU,
+    GELU,
+    Add,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    Hardsigmoid,
+    Hardswish,
+    Identity,
+    LeakyReLU,
+    Linear,
+    LogSoftmax,
+    Mul,
+    Op,
+    ReLU,
+    ReLU6,
+    Reshape,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
+from unicnn.porting.lifting.contractions import value_of
+from unicnn.porting.lifting.draft import Drafts, Lifted, Operand, natural, refuse
+from unicnn.porting.lifting.known import Known
+from unicnn.porting.lifting.shapes import aligned
+from unicnn.porting.tape import Call
+
+ACTIVATIONS: dict[str, Callable[..., Op]] = {
+    "relu": ReLU,
+    "relu6": ReLU6,
+    "leaky_relu": LeakyReLU,
+    "elu": ELU,
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "silu": SiLU,
+    "gelu": GELU,
+    "hardswish": Hardswish,
+    "hardsigmoid": Hardsigmoid,
+    "dropout": Dropout,
+}
+_ALONG: dict[str, Callable[..., Op]] = {"softmax": Softmax, "log_softmax": LogSoftmax}
+
+
+def activation(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
+    """Lift a function of single values."""
+    return drafts.add(call, ACTIVATIONS[call.op](**call.attributes), value_of(call, operands[0]))
+
+
+def along(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
+    """Lift a softmax; along the classes of a vector it does not matter how the vector lies."""
+    x = value_of(call, operands[0])
+    axis = x.order[call.attributes["axis"] % x.rank] if x.image is None else 1
+    return drafts.add(call, _ALONG[call.op](axis=axis), x)
+
+
+def identity(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
+    """Lift a layer that does nothing; in glue it is nothing."""
+    x = value_of(call, operands[0])
+    return drafts.add(call, Identity(), x) if call.own else x
+
+
+def arithmetic(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
+    """Lift +, -, * and / of values or of a value and a constant."""
+    first, second = operands
+    if isinstance(first, Lifted) and isinstance(second, Lifted):
+        if call.op not in ("add", "mul"):
+            raise refuse(call, "two values are not added or multiplied.", "Only + and * of two values can be described.")
+        left, right = aligned(drafts, call, [first, second])
+        return drafts.add(call, Add() if call.op == "add" else Mul(), left, right)
+    x, known = (first, second) if isinstance(first, Lifted) else (second, first)
+    if not isinstance(x, Lifted) or not isinstance(known, Known) or (call.op == "div" and x is second):
+        raise refuse(call, "a constant is divided by a value.", "Only + and * can be described.")
+    if call.op == "sub":
+        known = known if x is second else known.computed(known.shape, np.negative)
+        return _added(drafts, call, _scaled(drafts, call, x, Known.number(-1.0)) if x is second else x, known)
+    if call.op == "add":
+        return _added(drafts, call, x, known)
+    return _scaled(drafts, call, x, known.computed(known.shape, np.reciprocal) if call.op == "div" else known)
+
+
+def _per_channel(call: Call, x: Lifted, known: Known) -> Known | None:
+    """Return a constant with one number for each channel of `x`, or None if it is one number for all."""
+    sizes = (1,) * (x.rank - len(known.shape)) + known.shape
+    wide = [axis for axis, size in enumerate(sizes) if size > 1]
+    if not wide:
+        return None
+    channels = x.image is None and x.order[wide[0]] == 1
+    if len(wide) > 1 or len(sizes) > x.rank or not channels:
+        raise refuse(
+            call,
+            f"a constant of {'x'.join(map(str, known.shape))} meets a value of {'x'.join(map(str, x.shape))}.",
+            "A constant can have one number for each channel, or be a single number.",
+        )
+    return known.reshaped(x.shape[0])
+
+
+def _added(drafts: Drafts, call: Call, x: Lifted, known: Known) -> Lifted:
+    vector = _per_channel(call, x, known)
+    draft = drafts.drafts.get(x.draft)
+    alone = draft is not None and draft.place is not None and drafts.readers.get(draft.place.value, 0) == 1
+    if draft is not None and alone and isinstance(draft.op, (Conv2d, ConvTranspose2d, Linear)) and not draft.op.bias and vector is not None:
+        return drafts.amend(x, call, op=dataclasses.replace(draft.op, bias=True), weights={"bias": vector})
+    return _affine(drafts, call, x, None, known if vector is None else vector)
+
+
+def _scaled(drafts: Drafts, call: Call, x: Lifted, known: Known) -> Lifted:
+    if not known.shape and known.read() == 1:
+        return x
+    vector = _per_channel(call, x, known)
+    return _affine(drafts, call, x, known if vector is None else vector, None)
+
+
+def _affine(drafts: Drafts, call: Call, x: Lifted, scale: Known | None, shift: Known | None) -> Lifted:
+    """Return x * scale + shift, constants of the channels: a depthwise convolution with 1x1 kernels."""
+    draft = drafts.drafts.get(x.draft)
+    if scale is None and draft is not None and draft.op == Conv2d(x.shape[0], 1, groups=x.shape[0], bias=False) and shift is not None:
+        alone = draft.place is not None and drafts.readers.get(draft.place.value, 0) == 1
+        if alone:
+            return drafts.amend(x, call, op=dataclasses.replace(draft.op, bias=True), weights={"bias": _filled(shift, x)})
+    if x.rank == 2:
+        x = drafts.settled(call, x)
+        pixel = drafts.add(call, Reshape((x.shape[0], 1, 1)), x)
+        return drafts.add(call, Flatten(), _affine(drafts, call, pixel, scale, shift), order=natural(2))
+    if x.rank != 4:
+        raise refuse(
+            call, f"it computes with constants on a value of {x.rank} axes.", "Constants can scale and shift the channels of an image."
+        )
+    channels = x.shape[0]
+    ones = Known((), lambda: np.ones(()), trainable=False)
+    weight = _filled(scale or ones, x).reshaped(channels, 1, 1, 1)
+    op: Any = Conv2d(channels, 1, groups=channels, bias=shift is not None)
+    return drafts.add(call, op, x, weights={"weight": weight, "bias": None if shift is None else _filled(shift, x)})
+
+
+def _filled(known: Known, x: Lifted) -> Known:
+    channels = x.shape[0]
+    return (
+        known if math.prod(known.shape) == channels and known.shape else known.computed((channels,), lambda array: np.full(channels, array))
+    )

@@ -1,0 +1,125 @@
+"""Patterns: a function written out in arithmetic is recognised as the one word it means.
+
+A pattern is a tree of tuples (op, operand, …): "x" stands for one and the same value wherever it appears, a number for a number, a
+name with a capital letter for any number. `add` and `mul` match in either order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from unicnn.porting.tape import Call, Operand, Tape
+
+Tree: TypeAlias = Any
+Found: TypeAlias = dict[str, Operand]
+
+_RELU6_OF_3: Tree = ("relu6", ("add", "x", 3.0))
+_GATE: Tree = ("hardsigmoid", "x")
+_ERF: Tree = ("erf", ("div", "x", math.sqrt(2)))
+_ERF_TIMES: Tree = ("erf", ("mul", "x", math.sqrt(0.5)))
+_INNER: Tree = ("mul", ("add", "x", ("mul", ("power", "x", 3.0), 0.044715)), math.sqrt(2 / math.pi))
+_TANH: Tree = ("tanh", _INNER)
+
+
+PATTERNS: tuple[tuple[Tree, str, Callable[[Found], Mapping[str, Any]]], ...] = (
+    (("clip", "x", 0.0, 6.0), "relu6", lambda _: {}),
+    (("clip", "x", 0.0, math.inf), "relu", lambda _: {}),
+    (("minimum", ("relu", "x"), 6.0), "relu6", lambda _: {}),
+    (("maximum", "x", 0.0), "relu", lambda _: {}),
+    (("maximum", "x", ("mul", "x", "A")), "leaky_relu", lambda found: {"negative_slope": found["A"]}),
+    (("div", _RELU6_OF_3, 6.0), "hardsigmoid", lambda _: {"slope": 1 / 6, "offset": 0.5}),
+    (("mul", _RELU6_OF_3, 1 / 6), "hardsigmoid", lambda _: {"slope": 1 / 6, "offset": 0.5}),
+    (("clip", ("add", ("mul", "x", "A"), "B"), 0.0, 1.0), "hardsigmoid", lambda found: {"slope": found["A"], "offset": found["B"]}),
+    (("div", ("mul", "x", _RELU6_OF_3), 6.0), "hardswish", lambda _: {}),
+    (("mul", ("mul", "x", _RELU6_OF_3), 1 / 6), "hardswish", lambda _: {}),
+    (("mul", "x", _GATE), "hardswish", lambda _: {}),
+    (("mul", "x", ("sigmoid", "x")), "silu", lambda _: {}),
+    (("log", ("softmax", "x")), "log_softmax", lambda found: {"axis": found["axis"]}),
+    (("div", 1.0, ("add", ("exp", ("neg", "x")), 1.0)), "sigmoid", lambda _: {}),
+    *(
+        (form, "gelu", lambda _: {"approximate": "none"})
+        for erf in (_ERF, _ERF_TIMES)
+        for form in (
+            ("mul", ("mul", "x", 0.5), ("add", erf, 1.0)),
+            ("mul", "x", ("mul", ("add", erf, 1.0), 0.5)),
+            ("mul", ("mul", "x", ("add", erf, 1.0)), 0.5),
+        )
+    ),
+    *(
+        (form, "gelu", lambda _: {"approximate": "tanh"})
+        for form in (
+            ("mul", ("mul", "x", 0.5), ("add", _TANH, 1.0)),
+            ("mul", "x", ("mul", ("add", _TANH, 1.0), 0.5)),
+            ("mul", ("mul", "x", ("add", _TANH, 1.0)), 0.5),
+        )
+    ),
+)
+
+
+def recognise(tape: Tape) -> Tape:
+    """Return the tape with every pattern replaced by its word; what then nobody reads is left out."""
+    calls: dict[str, Call] = {}
+    for call in tape.calls:
+        calls[call.name] = call
+        calls[call.name] = _recognised(call, calls)
+    return dataclasses.replace(tape, calls=tuple(_needed(tape, calls)))
+
+
+def _recognised(call: Call, calls: Mapping[str, Call]) -> Call:
+    for tree, word, attributes in PATTERNS:
+        found = next(_match(tree, call.name, calls, {}), None)
+        if found is not None and isinstance(found.get("x"), str):
+            return dataclasses.replace(call, op=word, inputs=(found["x"],), attributes=attributes(found))
+    return call
+
+
+def _match(tree: Tree, operand: Operand, calls: Mapping[str, Call], found: Found) -> Iterator[Found]:
+    if isinstance(tree, float):
+        if isinstance(operand, (int, float)) and math.isclose(operand, tree, rel_tol=1e-6):
+            yield found
+    elif isinstance(tree, str):
+        number = tree.isupper()
+        if number == isinstance(operand, (int, float)) and found.get(tree, operand) == operand and operand is not None:
+            yield {**found, tree: operand}
+    elif isinstance(operand, str) and operand in calls and calls[operand].op == tree[0]:
+        call = calls[operand]
+        operands: tuple[Operand, ...] = call.inputs
+        if tree[0] == "clip":
+            operands = (*operands, _number(call.attributes["low"], -math.inf), _number(call.attributes["high"], math.inf))
+        if tree[0] in ("softmax",):
+            found = {**found, "axis": call.attributes["axis"]}
+        if tree[0] == "hardsigmoid" and not (
+            math.isclose(call.attributes["slope"], 1 / 6, rel_tol=1e-6) and call.attributes["offset"] == 0.5
+        ):
+            return
+        orders = [operands, operands[::-1]] if tree[0] in ("add", "mul", "maximum", "minimum") and len(operands) == 2 else [operands]
+        for order in orders:
+            yield from _match_all(tree[1:], order, calls, found)
+
+
+def _match_all(trees: tuple[Tree, ...], operands: tuple[Operand, ...], calls: Mapping[str, Call], found: Found) -> Iterator[Found]:
+    if len(trees) != len(operands):
+        return
+    if not trees:
+        yield found
+        return
+    for first in _match(trees[0], operands[0], calls, found):
+        yield from _match_all(trees[1:], operands[1:], calls, first)
+
+
+def _number(value: float | None, default: float) -> float:
+    return default if value is None else float(value)
+
+
+def _needed(tape: Tape, calls: Mapping[str, Call]) -> Iterator[Call]:
+    """Yield the calls that an output depends on, in order."""
+    wanted = {value for _, value in tape.outputs}
+    kept = []
+    for call in reversed(tuple(calls.values())):
+        if call.name in wanted:
+            kept.append(call)
+            wanted.update(operand for operand in call.inputs if isinstance(operand, str))
+    return reversed(kept)

@@ -1,0 +1,72 @@
+"""When two descriptions mean the same network: equal in normal form, borders counted to the layer that could have put them itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from unicnn.graph import infer
+from unicnn.model import Layer, Model
+from unicnn.ops.fields import by
+from unicnn.porting.lifting.merging import merged
+
+
+def canonical(model: Model) -> Model:
+    """Return `model` with every Pad of zeros joined to the layer behind it, where that layer can put the border itself."""
+    absorbed = merged(_explicit(model), [value for _, value in model.outputs])
+    gone = {border for _, border in absorbed.values()}
+    by_name = {layer.name: layer for layer in model.layers}
+
+    def source(name: str) -> str:
+        return by_name[name].inputs[0] if name in gone else name
+
+    layers = [
+        Layer(layer.name, absorbed[layer.name][0] if layer.name in absorbed else layer.op, tuple(map(source, layer.inputs)))
+        for layer in model.layers
+        if layer.name not in gone
+    ]
+    return Model.of(model.inputs, layers, model.outputs, name=model.name)
+
+
+def _explicit(model: Model) -> list[Layer]:
+    return list(model.layers)
+
+
+def normal(model: Model) -> list[tuple[str, str, tuple[str, ...], dict[str, Any], tuple[int, ...]]]:
+    """Return the layers of a network in normal form: name, op, inputs, every attribute explicit, shape."""
+    graph = infer(canonical(model))
+    result = []
+    for node in graph.nodes:
+        attributes = {**node.attributes, "parameters": tuple(sorted(node.parameters))}
+        if node.op.masked:
+            attributes |= node.op.fields()
+        result.append((node.name, node.op.lowering(), node.inputs, attributes, node.shape))
+    return result
+
+
+def same(a: Model, b: Model) -> bool:
+    """Tell whether two descriptions mean the same network: layer by layer, names and wiring included."""
+    return first_difference(a, b) is None
+
+
+def first_difference(a: Model, b: Model) -> str | None:
+    """Return the first difference of two networks in one clause, or None if they mean the same."""
+    if a.inputs != b.inputs:
+        return f"the inputs are {dict(a.inputs)} and {dict(b.inputs)}"
+    first, second = normal(a), normal(b)
+    for one, other in zip(first, second, strict=False):
+        if one != other:
+            return _clause(one, other)
+    if len(first) != len(second):
+        longer, which = (first, "first") if len(first) > len(second) else (second, "second")
+        return f"only the {which} has {longer[min(len(first), len(second))][0]}"
+    return None if a.outputs == b.outputs else f"the outputs are {a.outputs} and {b.outputs}"
+
+
+def _clause(one: tuple[Any, ...], other: tuple[Any, ...]) -> str:
+    what = ("name", "op", "inputs", "attributes", "shape")
+    place = next(place for place in range(5) if one[place] != other[place])
+    if place == 3:
+        key = next(key for key in sorted({*one[3], *other[3]}) if one[3].get(key) != other[3].get(key))
+        return f"{one[0]} has {key} {one[3].get(key)} and {other[3].get(key)}"
+    left, right = (by(item[place]) if place == 4 else item[place] for item in (one, other))
+    return f"layer {one[0]}: {what[place]} {left} and {right}"
