@@ -1,0 +1,97 @@
+"""The whole of a diff in one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from unicnn.porting.difference.result import INITIAL, NO_EFFECT, NOTHING, ORDER, REPORTING, TRAINING, Difference
+
+if TYPE_CHECKING:
+    from unicnn.porting.difference.result import NetworkDiff, RecipeDiff
+
+
+def network(result: NetworkDiff) -> str:
+    """Return the verdict on two networks."""
+    names = f"{result.a} and {result.b}"
+    if result.same:
+        return f"The same network: {_alike(result)}."
+    if all(item.severity == NO_EFFECT for item in result.differences):
+        return f"The same network with other weights. {result.weights}"
+    live = _live(result.differences)
+    count = f"{len(live)} difference{'s' * (len(live) != 1)}"
+    if all(item.severity == TRAINING for item in live):
+        return f"{names} compute the same in inference and train differently: {count}, {_where(live)}."
+    told = f"{names} are not the same network: {count}, {_where(live)}."
+    first = result.first
+    if first is not None and first.a is not None and first.b is not None:
+        name = first.a.name if first.a.name == first.b.name else f"{first.a.name} ({first.b.name})"
+        told += f" With the same weights their numbers part at {name}"
+        told += f", and the outputs end {size(result.apart)} of their size apart." if result.apart is not None else "."
+    return told
+
+
+def _alike(result: NetworkDiff) -> str:
+    parts = ["nothing differs"] if not result.differences else []
+    if result.differences:
+        parts.append(f"{len(result.differences)} difference{'s' * (len(result.differences) != 1)} in writing, without effect")
+    if result.renamed:
+        parts.append(f"{result.renamed} layer{'s have' if result.renamed > 1 else ' has'} another name")
+    if result.apart is not None:
+        parts.append(f"{'the outputs are equal' if result.apart == 0 else 'the outputs agree to rounding'} on {result.samples} samples")
+    return ", ".join(parts)
+
+
+def recipe(result: RecipeDiff) -> str:
+    """Return the verdict on two recipes."""
+    names = f"{result.a} and {result.b}" if result.a != result.b else "The two recipes"
+    live = _live(result.differences)
+    if not live:
+        if not result.differences:
+            return "The same recipe: nothing differs."
+        return f"The same training: {len(result.differences)} choice{'s differ' if len(result.differences) > 1 else ' differs'}, without effect."
+    if all(item.severity == REPORTING for item in live):
+        return f"{names} train the same weights and report other figures: {_where(live)}."
+    if all(item.severity in (REPORTING, INITIAL) for item in live):
+        return f"{names} differ in how the weights begin, not in how they move: {_where(live)}."
+    told = f"{names} train differently: {_where(live)}."
+    if result.first_rate is not None:
+        told += f" The learning rates differ from update {result.first_rate} on."
+    if result.together.weights is not None and result.together.weights > NOTHING:
+        told += f" After {result.steps} steps from the same start the weights are apart by {size(result.together.weights)} of how far they went."
+    return told
+
+
+def _live(differences: tuple[Difference, ...]) -> list[Difference]:
+    return [item for item in differences if item.severity != NO_EFFECT]
+
+
+def _where(live: list[Difference]) -> str:
+    """Return the differences by name, the gravest first."""
+    ranked = sorted(live, key=lambda item: -ORDER.index(item.severity))
+    words = Counter(title(item) for item in ranked)
+    names = list(words)
+    rest = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + rest
+
+
+def title(item: Difference) -> str:
+    """Return what a difference is about, in a few words."""
+    if item.kind == "missing":
+        return f"{item.a} is missing"
+    if item.kind == "added":
+        return f"{item.b} is added"
+    if item.kind == "order":
+        return f"{item.a} stands {item.b_value}"
+    if item.kind == "wiring":
+        return f"what {item.a} takes" if item.a else "what is returned"
+    return item.what if item.a is None or item.kind == "setting" else f"{item.a}'s {item.what}"
+
+
+def size(value: float | None) -> str:
+    """Return a share in words: a percentage, or a power of ten where it is small."""
+    if value is None:
+        return "unknown"
+    if value == float("inf"):
+        return "beyond measure"
+    return f"{value:.0%}" if value >= 0.1 else f"{value:.1%}" if value >= 1e-3 else f"{value:.0e}"
