@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unicnn.porting.loops import Frame, assembled, call, counters, divided, rate_function, reason
-from unicnn.porting.loops.rates import factor_function, uses_math
+from unicnn.porting.loops.rates import uses_math
 from unicnn.porting.loops.words import comment, labelled, target
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
 from unicnn.training.recipe import Recipe
@@ -13,7 +13,7 @@ from unicnn_torch.loop_optimizers import decayed, made, written_out
 
 METRICS = {
     "accuracy": "(scores.argmax(1) == labels).sum().item()",
-    "top_5": "(scores.topk(5).indices == labels[:, None]).any(1).sum().item()",
+    "top_5": "hits = (scores.topk(5).indices == labels[:, None]).any(1)\nhits.sum().item()",
 }
 
 
@@ -89,7 +89,8 @@ def _clipped(recipe: Recipe) -> list[str]:
         return [f"nn.utils.clip_grad_norm_(net.parameters(), {clip.limit!r})"]
     return [
         *comment(f"clip_grad_norm_ would add 1e-6 to the norm, not {clip.eps or 0}."),
-        "norm = torch.stack([weight.grad.norm() for weight in net.parameters()]).norm()",
+        "norms = [weight.grad.norm() for weight in net.parameters()]",
+        "norm = torch.stack(norms).norm()",
         "for weight in net.parameters():",
         f"    weight.grad *= {clip.limit!r} / {f'(norm + {clip.eps!r})' if clip.eps else 'norm'}.clamp(min={clip.limit!r})",
     ]

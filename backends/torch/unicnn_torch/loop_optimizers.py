@@ -32,10 +32,10 @@ def made(recipe: Recipe, own: bool) -> list[str]:
 
 
 def _name(of: Optimizer, own: bool) -> str:
-    adam = type(of).__slot_ in ("Adam", "AdamW")
+    adam = type(of).__name__ in ("Adam", "AdamW")
     if adam and of.weight_decay and of.decay == "decoupled" and not own:
         return "AdamW"
-    return NAMES.get(type(of).__slot_, type(of).__slot_)
+    return NAMES.get(type(of).__name__, type(of).__name__)
 
 
 def _options(of: Optimizer) -> dict[str, Any]:
@@ -90,9 +90,9 @@ def reason(recipe: Recipe) -> str:
     of = recipe.optimizer
     placement = getattr(of, "eps_placement", None)
     if placement == "inside":
-        return "Add eps inside the root, as Keras and MXNet do; PyTorch adds it outside."
+        return "Add eps inside the root, as Keras and MXNet do, not outside."
     if placement == "uncorrected":
-        return "Add eps before the bias correction, as Keras and MXNet do; PyTorch adds it after."
+        return "Add eps before the bias correction, as Keras and MXNet do, not after it."
     if getattr(of, "momentum", 0.0) and of.form == "velocity" and not constant(recipe.schedule):
         return "Keep the rate in the velocity, as Keras and MXNet do.\nPyTorch keeps it outside, which differs once the rate changes."
     return ""
@@ -108,14 +108,13 @@ def written_out(recipe: Recipe) -> str:
         ("params, lr, weight_decay=0.0", '{"lr": lr, "weight_decay": weight_decay}') if decay else ("params, lr", '{"lr": lr}')
     )
     lines = ['w *= 1 - lr * group["weight_decay"]'] if decay and of.decay == "decoupled" else []
-    gradient = 'w.grad + group["weight_decay"] * w' if decay and of.decay == "l2" else "w.grad"
     lines += ['g = w.grad + group["weight_decay"] * w' if decay and of.decay == "l2" else "g = w.grad", "state = self.state[w]"]
     lines += ['t = state.get("t", 0) + 1'] if found.counts else []
     for slot, text in found.lines:
         before = {slot: f'state.get("{slot}", {found.slots[slot]!r})'} if slot in found.slots else {}
         lines.append(f"{slot} = {spelled(text, SPELLED | before)}")
     kept = [*(["t"] if found.counts else []), *found.slots]
-    lines.append(f"state.update({', '.join(f'{item}={item}' for item in kept)})")
+    lines.append(f"state.update({', '.join(f'{item}={item}' for item in kept)})" if len(kept) > 1 else f'state["{kept[0]}"] = {kept[0]}')
     lines.append(f"w {found.sign}= {spelled(found.change, SPELLED)}")
     return "\n".join(
         [

@@ -1,0 +1,88 @@
+"""Emitted training loops, run as they are written, against unicnn's own training: every loss and every weight, in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.porting.loops import COUNT, EPOCHS, NAMES, SIZE, batches, linted, recipe, start, told, trained
+from tests.training.small import difference
+
+BOUND = 1e-10
+"""Of the largest entry."""
+SEEN = 1e-6
+STEPS = EPOCHS * -(-COUNT // SIZE)
+
+
+def run(source: str, net: Any, of: Any, last: bool = False) -> Any:
+    """Return the losses of an emitted loop."""
+    names: dict[str, Any] = {}
+    exec(compile(source, "emitted", "exec"), names)
+    return np.array(names["train"](net, batches(of, last), EPOCHS))
+
+
+def check(name: str, found: dict[str, Any], reference: dict[str, Any] | None = None) -> None:
+    expected = reference or trained(name)
+    assert found.keys() == expected.keys()
+    assert found["losses"].shape == (STEPS,)
+    for part, array in expected.items():
+        assert found[part].dtype == np.float64, part
+        assert difference(found[part], array) < BOUND, part
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_recipe_would_be_seen(name: str) -> None:
+    mine, other, begun = trained(name), trained(name, other=True), start()
+    for part in ("conv1.weight", "conv1.bias", "norm1.shift", "linear1.weight"):
+        assert difference(mine[part], other[part]) > SEEN, part
+        assert difference(begun[part], mine[part]) > 1e-3, part
+
+
+# PyTorch
+
+
+def torch_net() -> tuple[Any, dict[str, Any]]:
+    import torch
+    from torch import nn
+
+    net = nn.Sequential(
+        nn.Conv2d(2, 3, 3), nn.ReLU(), nn.BatchNorm2d(3, eps=2**-7), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 6)
+    ).double()
+    places = {"conv1.weight": net[0].weight, "conv1.bias": net[0].bias, "norm1.scale": net[2].weight, "norm1.shift": net[2].bias}
+    places |= {"linear1.weight": net[5].weight, "linear1.bias": net[5].bias}
+    with torch.no_grad():
+        for name, parameter in places.items():
+            parameter.copy_(torch.from_numpy(start()[name]))
+    return net, places
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_torch_loop_trains_as_unicnn_does(name: str) -> None:
+    pytest.importorskip("torch")
+    from unicnn_torch.loop import training
+
+    net, places = torch_net()
+    losses = run(training(recipe(name)), net, recipe(name))
+    check(name, {"losses": losses} | {place: parameter.detach().numpy() for place, parameter in places.items()})
+
+
+WRITTEN = ["torch", "tensorflow", "mxnet", "numpy"]
+TOLD = ["SGD", "means over batches", "the sum as it is", "the squared error"]
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_torch_loop_prints_what_unicnn_reports(name: str, capsys: Any) -> None:
+    pytest.importorskip("torch")
+    from unicnn_torch.loop import training
+
+    run(training(recipe(name)), torch_net()[0], recipe(name))
+    assert capsys.readouterr().out == told(name)
+
+
+def test_emitted_torch_loops_are_formatted_and_lint_free(tmp_path: Any) -> None:
+    pytest.importorskip("unicnn_torch")
+    from unicnn_torch.loop import training
+
+    assert not linted(tmp_path, {name: training(recipe(name)) for name in NAMES})

@@ -1,0 +1,46 @@
+"""Initialisers in words, and which of a recipe's differ from a framework's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from unicnn.initializers import Constant, Normal, Rules, Uniform
+from unicnn.training.recipe import Recipe
+
+STATISTICS = {"scale": Constant(1), "shift": Constant(0), "mean": Constant(0), "var": Constant(1)}
+"""How a norm begins in every framework."""
+
+
+def changed(recipe: Recipe, own: Rules) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the rules of layers, and those of norms, that are not the framework's own."""
+    rules = {role: rule for role, rule in recipe.init.items() if rule != {**STATISTICS, **own}.get(role)}
+    layers = {role: rules[role] for role in ("weight", "bias") if role in rules}
+    return layers, {role: rule for role, rule in rules.items() if role in STATISTICS}
+
+
+NAMES = {"weight": "weights", "bias": "biases", "scale": "scales", "shift": "shifts", "mean": "running means", "var": "running variances"}
+
+
+def stated(rules: dict[str, Any]) -> str:
+    """Return a sentence that says how parameters begin."""
+    drawn = [f"{NAMES[role]} {said(rule)}" for role, rule in rules.items() if not isinstance(rule, Constant)]
+    fixed = [f"{NAMES[role]} to {rule.value:g}" for role, rule in rules.items() if isinstance(rule, Constant)]
+    text = "; ".join([*(["draw " + " and ".join(drawn)] if drawn else []), *(["set " + " and ".join(fixed)] if fixed else [])])
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def said(rule: Any) -> str:
+    """Return in words how an initialiser draws."""
+    if isinstance(rule, Uniform):
+        return f"uniformly from [-{rule.bound:g}, {rule.bound:g}]"
+    if isinstance(rule, Normal):
+        return f"from N(0, {rule.std:g}^2)" + ("" if rule.cut == float("inf") else f" cut at {rule.cut:g} deviations")
+    known = {(1.0, "avg", "uniform"): "Glorot's uniform", (1.0, "avg", "normal"): "Glorot's normal", (2.0, "in", "normal"): "He's normal"}
+    if name := known.get((rule.gain, rule.fan, rule.distribution)):
+        return f"from {name} distribution"
+    fan = {"in": "fan_in", "out": "fan_out", "avg": "the mean fan"}[rule.fan]
+    kind = {"truncated": "a truncated normal"}.get(rule.distribution, f"a {rule.distribution}")
+    return f"from {kind} distribution of variance {rule.gain:.4g} / {fan}"
+
+
+__all__ = ["changed", "said", "stated"]

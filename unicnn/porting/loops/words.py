@@ -1,0 +1,109 @@
+"""A recipe's numbers and choices as pieces of Python."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from unicnn.training.recipe import Recipe
+
+WIDTH = 88
+"""Columns of a line of emitted source, which is what ruff's formatter allows unless told otherwise."""
+
+
+def call(name: str, *given: str, options: Mapping[str, Any] | None = None, defaults: Mapping[str, Any] | None = None) -> str:
+    """Return a call as text; options that equal the framework's defaults are left out."""
+    known = defaults or {}
+    rest = [f"{key}={literal(value)}" for key, value in (options or {}).items() if key not in known or value != known[key]]
+    return f"{name}({', '.join([*given, *rest])})"
+
+
+def laid_out(line: str) -> list[str]:
+    """Return a statement that ends in a call as ruff lays it out: its arguments on a line of their own, or each on one."""
+    opened = line.find("(")
+    if len(line) <= WIDTH or opened < 1 or not line.endswith(")") or not line[opened - 1].isidentifier():
+        return [line]
+    margin = " " * (len(line) - len(line.lstrip()))
+    inside = line[opened + 1 : -1]
+    if len(margin) + 4 + len(inside) <= WIDTH:
+        return [line[: opened + 1], f"{margin}    {inside}", f"{margin})"]
+    return [line[: opened + 1], *(f"{margin}    {item}," for item in _arguments(inside)), f"{margin})"]
+
+
+def _arguments(inside: str) -> list[str]:
+    found, depth = [""], 0
+    for letter in inside:
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += letter
+    return [item.strip() for item in found]
+
+
+def literal(value: Any) -> str:
+    """Return a value as an expression, strings in double quotes."""
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def constants(values: Mapping[str, float]) -> list[str]:
+    """Return the statement that gives numbers their names, or nothing."""
+    return [f"{', '.join(values)} = {', '.join(map(repr, values.values()))}"] if values else []
+
+
+def divided(recipe: Recipe, size: str) -> str:
+    """Return what the reported loss is multiplied by before its gradient is taken, of which `size` is the number of samples; "" for 1."""
+    if not recipe.scaled:
+        return ""
+    mean = recipe.loss.reduction == "mean"
+    if recipe.divisor == "actual":
+        return f"/ {size}"
+    number = recipe.batch_size if recipe.divisor == "nominal" else recipe.divisor
+    return f"* ({size} / {_short(number)})" if mean else f"/ {_short(number)}"
+
+
+def _short(number: Any) -> str:
+    return repr(int(number)) if float(number).is_integer() else repr(number)
+
+
+def reason(recipe: Recipe) -> str:
+    """Return why a loss is divided by something of its own."""
+    if recipe.divisor == "actual":
+        return "The sum is reported; the step divides it by the size of the batch."
+    if recipe.divisor == "nominal":
+        return f"A short batch is divided by {recipe.batch_size}, too."
+    return f"The summed gradient of a batch is divided by {_short(recipe.divisor)}, whatever its size."
+
+
+def weighted(recipe: Recipe, scores: str) -> str:
+    """Return a squared difference of scores, times the recipe's scale."""
+    return scores if recipe.loss.scale == 1 else f"{recipe.loss.scale!r} * {scores}"
+
+
+def labelled(recipe: Recipe) -> bool:
+    """Tell whether the loss takes class numbers."""
+    return bool(recipe.loss.target((1,))[0] == "labels")
+
+
+def comment(text: str) -> list[str]:
+    """Return a comment of as many lines as it takes at the depth of a loop's body."""
+    return textwrap.wrap(text, WIDTH - 12, initial_indent="# ", subsequent_indent="# ")
+
+
+def docstring(text: str, depth: int) -> list[str]:
+    """Return a docstring whose first sentence stands alone."""
+    first, _, rest = text.partition("\n")
+    if not rest:
+        return [f'"""{first}"""']
+    return [f'"""{first}', "", *textwrap.wrap(rest, WIDTH - 4 * depth), '"""']
+
+
+def target(recipe: Recipe) -> str:
+    """Return what the second array of a batch is called."""
+    return "labels" if labelled(recipe) else "targets"
+
+
+def grouped(recipe: Recipe) -> bool:
+    """Tell whether some parameters decay and others do not."""
+    return bool(recipe.optimizer.weight_decay) and recipe.optimizer.decay_applies_to == "weights"
