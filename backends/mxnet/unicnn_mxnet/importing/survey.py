@@ -1,0 +1,211 @@
+"""Who is who in a network: the paths of its blocks and the names of its arrays."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from unicnn.errors import PortError
+from unicnn_mxnet.compat import mx
+from unicnn_mxnet.importing.calling import called
+
+Block, Parameter = mx.gluon.Block, mx.gluon.Parameter
+_LAYERS = ("mxnet.gluon.nn.", "mxnet.gluon.contrib.nn.", "mxnet.gluon.contrib.cnn.")
+_CONTAINERS = frozenset({"Sequential", "HybridSequential", "Concurrent", "HybridConcurrent", "Lambda", "HybridLambda"})
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Be a block's place: its path, and whether it is a layer rather than a container."""
+
+    path: str
+    layer: bool
+
+
+@dataclass(frozen=True)
+class Named:
+    """Be an array of the network under its name; `parameter` is Gluon's, if it is in one."""
+
+    name: str
+    array: Any
+    trainable: bool
+    parameter: Any = None
+
+
+@dataclass
+class Survey:
+    """Hold the places of blocks and the names of arrays, by identity."""
+
+    blocks: dict[int, Placed] = field(default_factory=dict)
+    arrays: dict[int, Named] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def dtype(self) -> Any:
+        """Return the type of the network's numbers."""
+        kinds = {named.array.dtype for named in self.arrays.values()}
+        return next((kind for kind in kinds if kind.__name__ == "float64"), None) if len(kinds) == 1 else None
+
+    def add_block(self, block: Any, path: str) -> None:
+        """Note a block and all that it holds, unless it is known."""
+        if id(block) in self.blocks:
+            return
+        self.blocks[id(block)] = Placed(path, is_layer(block) and path != "")
+        self.classes[path] = type(block).__name__
+        for named in _arrays_of(block, path):
+            self.arrays.setdefault(id(named.array), named)
+        for name, child in _children(block):
+            self.add_block(child, joined(path, name))
+
+
+def joined(path: str, name: str) -> str:
+    """Return the path of what is called `name` at `path`."""
+    return f"{path}.{name}" if path else name
+
+
+def is_layer(block: Any) -> bool:
+    """Tell whether a block is one of Gluon's layers, or derived from one."""
+    kinds = [kind for kind in type(block).__mro__ if kind.__module__.startswith(_LAYERS)]
+    return bool(kinds) and not any(kind.__name__ in _CONTAINERS for kind in kinds)
+
+
+def _children(block: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the blocks in a block, by the names that save_parameters gives them; those in plain lists last."""
+    yield from block._children.items()
+    for name, value in vars(block).items():
+        if isinstance(value, (list, tuple, dict)) and not name.startswith("_"):
+            yield from ((joined(name, key), item) for key, item in _items(value) if isinstance(item, Block))
+
+
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    return ((str(key), item) for key, item in pairs)
+
+
+def _arrays_of(block: Any, path: str) -> Iterator[Named]:
+    if isinstance(block, mx.gluon.SymbolBlock):  # its parameters have full names, and Gluon cuts off what they share
+        parameters = dict(block.params.items())
+    else:
+        held = {id(parameter) for parameter in block._reg_params.values()}
+        others = {name: item for name, item in block.params.items() if id(item) not in held}
+        parameters = {**block._reg_params, **{name.removeprefix(block.prefix): item for name, item in others.items()}}
+    for name, parameter in parameters.items():
+        if parameter._data is not None:
+            yield Named(joined(path, name), parameter.data(), parameter.grad_req != "null", parameter)
+    for name, value in vars(block).items():
+        for full, array in _loose(joined(path, name), value):
+            yield Named(full, array, array.grad is not None)
+
+
+def _loose(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the arrays that a variable holds, itself or in a list or dict."""
+    if isinstance(value, mx.nd.NDArray):
+        yield name, value
+    elif isinstance(value, (list, tuple, dict)):
+        for key, item in _items(value):
+            if isinstance(item, mx.nd.NDArray):
+                yield f"{name}.{key}", item
+
+
+def variables(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a function can see by name: attributes of its object, variables around it, those it names before the others."""
+    owner = getattr(function, "__self__", None)
+    if not inspect.isfunction(function) and not inspect.ismethod(function):
+        owner, function = function, type(function).__call__
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    found: dict[str, Any] = dict(vars(owner)) if owner is not None and hasattr(owner, "__dict__") else {}
+    if not inspect.isfunction(function):
+        return found
+    inside = inspect.getclosurevars(function)
+    found |= dict(inside.nonlocals) | dict(inside.globals)
+    found |= {name: item for name, item in function.__globals__.items() if name not in found and not name.startswith("_")}
+    defaults = [item.default for item in inspect.signature(function).parameters.values()]
+    return found | {f"default{i + 1}": item for i, item in enumerate(defaults) if isinstance(item, mx.nd.NDArray)}
+
+
+def survey(value: Any) -> Survey:
+    """Return who is who in a network: a block, or a function over arrays and blocks."""
+    result = Survey()
+    if isinstance(value, Block):
+        result.add_block(value, "")
+        outside = variables(value.hybrid_forward if _own_hybrid(value) else value.forward) if not _is_gluons(value) else {}
+    else:
+        outside = variables(value)
+    _add_variables(result, outside)
+    return result
+
+
+def _add_variables(result: Survey, outside: Mapping[str, Any]) -> None:
+    arrays = [pair for name, item in outside.items() for pair in _loose(name, item)]
+    arrays.sort(key=lambda pair: "." in pair[0])  # W1 is a better name than params.0
+    learned = [array for _, array in arrays if array.grad is not None]
+    for name, array in arrays:
+        result.arrays.setdefault(id(array), Named(name, array, array.grad is not None or not learned))
+    for name, item in outside.items():
+        if isinstance(item, Block):
+            result.add_block(item, name)
+        elif isinstance(item, (list, tuple, dict)):
+            for key, inner in _items(item):
+                if isinstance(inner, Block):
+                    result.add_block(inner, joined(name, key))
+
+
+def _is_gluons(block: Any) -> bool:
+    return type(block).__module__.startswith("mxnet.")
+
+
+def _own_hybrid(block: Any) -> bool:
+    return isinstance(block, mx.gluon.HybridBlock) and type(block).forward is mx.gluon.HybridBlock.forward
+
+
+def settle(value: Any, inputs: tuple[Any, ...]) -> None:
+    """Give every parameter of a block its shape, by one pass if some still wait for their first; refuse a block without numbers."""
+    if not isinstance(value, Block):
+        return
+    parameters = value.collect_params()
+    if missing := [name for name, item in parameters.items() if item._data is None and not item._deferred_init]:
+        raise PortError(
+            f"{type(value).__name__}: parameter {missing[0]} has no values yet, so there is nothing to port. "
+            "Call net.initialize(), or net.load_parameters(file), before."
+        )
+    if any(item._data is None for item in parameters.values()):
+        with mx.autograd.predict_mode():
+            called(value, inputs)
+
+
+def names_of_inputs(value: Any, count: int) -> tuple[str, ...]:
+    """Return what the inputs are called: by the author of the network, or "input"."""
+    found = _arguments(value)
+    if len(found) < count or (count == 1 and found[0] in ("x", "X", "data", "input", "inputs")):
+        return ("input",) if count == 1 else tuple(f"input{i + 1}" for i in range(count))
+    return tuple(found[:count])
+
+
+def _arguments(value: Any) -> list[str]:
+    if isinstance(value, mx.gluon.SymbolBlock):
+        return [symbol.name for symbol in value._cached_graph[0]]
+    if not isinstance(value, Block):
+        function, skipped = value, 0
+    elif _own_hybrid(value):
+        function, skipped = value.hybrid_forward, 1
+    else:
+        function, skipped = value.forward, 0
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [item.name for item in inspect.signature(function).parameters.values() if item.kind in kinds][skipped:]
+    return [name for name in names if not isinstance(value, Block) or name not in value._reg_params]
+
+
+def speaks_mxnet(value: Any) -> bool:
+    """Tell whether `value` can be called and its code, or what it holds, has to do with MXNet."""
+    if not callable(value) or isinstance(value, type):
+        return False
+    try:
+        seen = variables(value).values()
+    except (TypeError, AttributeError, ValueError):
+        return False
+    ours = (mx.nd.NDArray, Block)
+    modules = {mx, mx.nd, mx.gluon, mx.gluon.nn}
+    return any(isinstance(item, ours) or (isinstance(item, type(sys)) and item in modules) for item in seen)

@@ -1,0 +1,83 @@
+"""From what was heard to a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unicnn.errors import PortError
+from unicnn.porting.tape import Call, Constant, Tape
+from unicnn_mxnet.compat import mx
+from unicnn_mxnet.importing import activations, arithmetic, arrays, layers, pools, shapes
+from unicnn_mxnet.importing.calling import called, title
+from unicnn_mxnet.importing.listening import Listener
+from unicnn_mxnet.importing.page import written
+from unicnn_mxnet.importing.survey import Named, Survey, names_of_inputs, settle, survey
+
+WRITERS = (activations, arithmetic, layers, pools, shapes)
+"""The modules that register how operators are written down."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Be a network that ran once: who is who in it, what was heard, and its tape."""
+
+    survey: Survey
+    listener: Listener
+    tape: Tape
+
+
+def listened(listener: Listener, value: Any, inputs: Sequence[Any], names: Sequence[str]) -> list[tuple[str | None, Any]]:
+    """Run a network under a listener, and return its outputs."""
+    for name, array in zip(names, inputs, strict=True):
+        listener.feed(name, array)
+    with listener.listening():
+        return called(value, inputs)
+
+
+def recorded(value: Any, shapes: tuple[tuple[int, ...], ...], *, training: bool) -> Pass:
+    """Run a network once on inputs of these shapes, and return what it did."""
+    if mx.util.is_np_array():
+        raise PortError(
+            f"{title(value)} cannot be read while MXNet imitates NumPy (mx.npx.set_np). Call mx.npx.reset_np() and write it with mx.nd."
+        )
+    found = survey(value)
+    random = np.random.default_rng(0)
+    inputs = [arrays.of(random.standard_normal(shape), found.dtype or np.float32) for shape in shapes]
+    with mx.autograd.pause(train_mode=training):
+        settle(value, tuple(inputs))
+        found = survey(value)
+        listener = Listener(found)
+        names = names_of_inputs(value, len(inputs))
+        outputs = listened(listener, value, inputs, names)
+    keyed = tuple((key, listener.name(array)) for key, array in outputs)
+    if strangers := [name for _, name in keyed if name not in listener.dependent]:
+        raise PortError(
+            f"{title(value)} returns {strangers[0]}, which does not depend on its input. Return what is computed from the input."
+        )
+    listener.forget()
+    calls = tuple(call for heard in listener.heard for call in written(heard))
+    constants = {named.name: _constant(named) for named in _read(calls, listener)}
+    paths = {"", *(call.path for call in calls)}
+    classes = {path: name for path, name in found.classes.items() if _holds(path, paths)}
+    tape = Tape(title(value), tuple(zip(names, shapes, strict=True)), calls, constants, keyed, classes)
+    return Pass(found, listener, tape)
+
+
+def _read(calls: Iterable[Call], listener: Listener) -> list[Named]:
+    """Return the constants that some call takes, in the order of their first use."""
+    used = dict.fromkeys(operand for call in calls for operand in call.inputs if isinstance(operand, str))
+    return [listener.constants[name] for name in used if name in listener.constants]
+
+
+def _constant(named: Named) -> Constant:
+    array = named.array
+    # A copy: MXNet moves weights into an order of oneDNN's own whenever it sees fit, and what NumPy shared would be garbage then.
+    return Constant(named.name, tuple(array.shape), array.asnumpy, named.trainable)
+
+
+def _holds(path: str, paths: set[str]) -> bool:
+    return path in paths or any(other.startswith(f"{path}.") for other in paths)
