@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unicnn.porting.loops import Frame, assembled, call, counters, divided, rate_function, reason
+from unicnn.porting.loops import Frame, assembled, call, counters, divided, factor_function, rate_function, reason
 from unicnn.porting.loops.rates import uses_math
 from unicnn.porting.loops.words import comment, labelled, target
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
