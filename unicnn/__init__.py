@@ -34,6 +34,10 @@ _HOMES = dict.fromkeys(_OPS, "ops") | {
     "Scaled": "initializers",
     "Uniform": "initializers",
     "fashion_mnist": "datasets",
+    "from_framework": "porting.reading",
+    "Imported": "porting.imported",
+    "verify": "porting.proof",
+    "Certificate": "porting.proof",
     "UnicnnError": "errors",
     "Recipe": "training.recipe",
     "load_recipe": "training.recipe",
@@ -90,6 +94,9 @@ if TYPE_CHECKING:
         Transpose,
     )
     from unicnn.ops.symbolic import Input
+    from unicnn.porting.imported import Imported
+    from unicnn.porting.proof import Certificate, verify
+    from unicnn.porting.reading import from_framework
     from unicnn.program import Program, lower
     from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
     from unicnn.training.data import Data

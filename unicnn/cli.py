@@ -258,9 +258,11 @@ def explain(
 def _add_commands() -> None:
     from unicnn.conformance.command import conformance
     from unicnn.conformance.fuzzing.command import fuzz
+    from unicnn.porting.command import port
     from unicnn.training.command import train
 
     app.command()(train)
+    app.command()(port)
     app.command()(conformance)
     app.command()(fuzz)
 

@@ -37,6 +37,8 @@ class DialectInfo:
     objects: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
+    channels_last: bool = False
+    """Whether the dialect writes images as (N, H, W, C)."""
 
     @property
     def installed(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from unicnn import plugins
@@ -34,6 +35,18 @@ def from_framework(value: Any, input: Any, *, training: bool = True, name: str |
     if training:
         _check_training(info, lifted, _recorded(importer, value, shapes, training=True))
     return imported(lifted, info.name, recording, (), training=training)
+
+
+def read_file(path: Path, input: Any, *, params: Path | None = None, training: bool = True, name: str | None = None) -> Imported:
+    """Return the network in a file that is data, such as model.onnx or model-symbol.json with its `params`; nothing in it is run."""
+    info = next((info for info in plugins.dialects().values() if str(path).endswith(info.suffixes or ("\0",))), None)
+    if info is None:
+        known = ", ".join(suffix for item in plugins.dialects().values() for suffix in item.suffixes)
+        raise PortError(
+            f"{path}: no plugin reads such files. They read {known}; a Python file is named with what it holds, as in net.py:net."
+        )
+    value = info.importer().read(path, **({} if params is None else {"params": params}))
+    return from_framework(value, input, training=training, name=name or path.name.removesuffix("".join(info.suffixes)), dialect=info.name)
 
 
 def dialect_of(value: Any) -> DialectInfo:

@@ -32,4 +32,5 @@ def unicnn_dialect() -> DialectInfo:
         backend="tensorflow",
         objects=("keras", "tensorflow"),
         styles=("functional", "sequential"),
+        channels_last=True,
     )

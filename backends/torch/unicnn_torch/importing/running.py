@@ -35,6 +35,7 @@ class TorchRunner(Runner):
         total.backward()
         gradients = {name: _array(value.grad) for name, value in net.named_parameters() if value.grad is not None}
         users = self.program.graph_signature.user_inputs
+        users = ["input"] if len(users) == 1 else users
         gradients |= {name: _array(value.grad) for name, value in zip(users, given, strict=True) if value.grad is not None}
         values = self._values(net, given)
         arrays = [_array(value) for value in outputs]

@@ -1,0 +1,300 @@
+"""Proving a port: the emitted file is run in a process of its own and compared with the original, value by value."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from unicnn import plugins, randomness
+from unicnn.errors import PortError, UnsupportedError
+from unicnn.files import from_dict, save_weights
+from unicnn.graph import Graph, infer
+from unicnn.model import Model
+from unicnn.porting.imported import Imported
+from unicnn.porting.normal import canonical
+from unicnn.porting.proof.certificate import Certificate, Row, Training
+from unicnn.porting.proof.judging import distance, gradient_rows, layer_rows
+from unicnn.porting.proof.side import DescribedSide, ImportedSide, Observed, Side, Trained
+from unicnn.porting.proof.steps import Plan, plan_of
+from unicnn.porting.proof.traps import likely_cause
+from unicnn.training.recipe import Recipe
+
+__all__ = ["Certificate", "verify"]
+
+Array: TypeAlias = np.ndarray[Any, Any]
+LARGE = 10**9
+"""Networks with more multiply-adds are compared on one sample."""
+
+
+def verify(
+    original: Any,
+    file: str | Path,
+    *,
+    to: str,
+    input: Any = None,
+    recipe: Recipe | None = None,
+    entry: str | None = None,
+    weights: Mapping[str, Array] | None = None,
+    training: bool = True,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Certificate:
+    """Compare the network in a source file with the original, and return the certificate.
+
+    `original` is what `from_framework` returned, an object of a framework (then `input` is its shape), or a Model with its
+    `weights`. `file` is source of the dialect `to`; it is run in a fresh process, and must define `entry` (the model's name in
+    that dialect's spelling unless given), which makes the network, and ``load_weights(net, path)``. Every layer, every output and
+    every gradient is compared in float64 and in float32; with a `recipe`, 20 training steps too.
+    """
+    side = _side(original, input, weights, training)
+    info = plugins.dialect(to)
+    path = Path(file)
+    if not info.installed:
+        raise PortError(f"{path}: {info.title} is not installed, so the port cannot be run. Install it with: {info.install}")
+    name = entry or info.emitter().entry(side.model.name)
+    return _Proof(side, path, info, name, recipe, seed, training, progress).run()
+
+
+def _side(original: Any, input: Any, weights: Mapping[str, Array] | None, training: bool) -> Side:
+    if isinstance(original, Imported):
+        return ImportedSide(original)
+    if isinstance(original, Model):
+        from unicnn.initializers import initial_weights
+
+        return DescribedSide(original, initial_weights(infer(original), 0, "torch") if weights is None else weights)
+    if input is None:
+        raise PortError(f"A {type(original).__name__} alone does not say what it takes. Give input, a shape with the batch axis in front.")
+    from unicnn.porting.reading import from_framework
+
+    return ImportedSide(from_framework(original, input, training=training))
+
+
+class _Proof:
+    def __init__(
+        self, side: Side, path: Path, info: Any, entry: str, recipe: Recipe | None, seed: int, training: bool, progress: Any
+    ) -> None:
+        self.side, self.path, self.info, self.entry, self.seed, self.training, self.progress = (
+            side,
+            path,
+            info,
+            entry,
+            seed,
+            training,
+            progress,
+        )
+        self.graph: Graph = infer(side.model)
+        self.samples = 1 if self.graph.multiply_adds > LARGE else 2
+        self.inputs = [
+            randomness.normal((self.samples, *shape), "proof", seed, name).astype(np.float32) for name, shape in side.model.inputs
+        ]
+        self.cotangents = [
+            randomness.normal((self.samples, *self.graph.shapes[name]), "cotangent", seed, f"{place}").astype(np.float32)
+            for place, (_, name) in enumerate(side.model.outputs)
+        ]
+        self.plan: Plan | None = None if recipe is None else plan_of(recipe, self.graph, seed)
+
+    def run(self) -> Certificate:
+        with tempfile.TemporaryDirectory(prefix="unicnn-proof-") as folder:
+            self.progress(f"running the {self.info.title} port")
+            port = self._start(Path(folder))
+            self.progress("running the original")
+            original = {dtype: self.side.observe(self.inputs, self.cotangents, dtype) for dtype in ("float64", "float32")}
+            self._finish(port)
+            return self._judged(Path(folder), original)
+
+    def _start(self, folder: Path) -> subprocess.Popen[str]:
+        self._write_job(folder)
+        command = [sys.executable, "-m", "unicnn.porting.proof.worker", str(folder)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def _finish(self, process: subprocess.Popen[str]) -> None:
+        _, self.errors = process.communicate()
+        self.code = process.returncode
+
+    def _write_job(self, folder: Path) -> None:
+        save_weights(self.side.weights, folder / "weights.safetensors")
+        changed = {name: _changed(name, array) for name, array in self.side.weights.items()}
+        save_weights(changed, folder / "control.safetensors")
+        arrays = {f"input{i}": array for i, array in enumerate(self.inputs)} | {f"cotangent{i}": a for i, a in enumerate(self.cotangents)}
+        if self.plan is not None:
+            arrays |= self.plan.arrays
+        np.savez(folder / "given.npz", **arrays)
+        job = {
+            "file": str(self.path.resolve()),
+            "entry": self.entry,
+            "dialect": self.info.name,
+            "name": self.side.model.name,
+            "inputs": len(self.inputs),
+            "outputs": len(self.cotangents),
+            "shapes": [self._native(array.shape) for array in self.inputs],
+            "dtypes": ["float64", "float32"],
+            "training": self.training,
+            "recipe": None if self.plan is None or self.plan.skipped else self.plan.recipe.to_dict(),
+            "own_loop": self.plan is not None and self.plan.exact,
+            "epochs": 0 if self.plan is None else self.plan.epochs,
+            "batches": 0 if self.plan is None else self.plan.batches,
+        }
+        (folder / "job.json").write_text(json.dumps(job))
+
+    def _native(self, shape: tuple[int, ...]) -> list[int]:
+        return [shape[0], *shape[2:], shape[1]] if self.info.channels_last and len(shape) == 4 else list(shape)
+
+    def _judged(self, folder: Path, original: Mapping[str, Observed]) -> Certificate:
+        from unicnn.porting.proof.worker import read_observed
+
+        answer_file = folder / "answer.json"
+        if not answer_file.exists():
+            detail = " ".join((self.errors or "").split())[-400:]
+            return self._certificate(problem=f"{self.path.name} ended its process (exit code {self.code}): {detail}")
+        answer = json.loads(answer_file.read_text())
+        if "error" in answer:
+            return self._certificate(problem=f"{self.path.name}: {answer['error']}")
+        port = {dtype: read_observed(folder / f"{dtype}.npz") for dtype in ("float64", "float32")}
+        control = read_observed(folder / "control.npz")
+        other = from_dict(answer["model"])
+        renamed = _matched(self.side.model, other)
+        layers = layer_rows(self.graph, original, port, renamed, self.inputs, self.side.weights)
+        outputs = self._output_rows(original, port)
+        gradients = gradient_rows(original["float64"], port["float64"], renamed)
+        if problem := _meaningless(original["float64"]):
+            return self._certificate(problem=problem)
+        certificate = self._certificate(
+            layers=tuple(layers),
+            outputs=tuple(outputs),
+            gradients=tuple(gradients),
+            training=self._trained(folder, answer, renamed),
+            control=self._control(port["float64"], control, renamed),
+            notes=self._notes(original["float64"], port["float64"], layers),
+        )
+        if certificate.first is not None:
+            return dataclasses.replace(
+                certificate,
+                cause=likely_cause(self.graph, self.side.weights, port["float64"], renamed, certificate.first.name, self.inputs),
+            )
+        return certificate
+
+    def _output_rows(self, original: Mapping[str, Observed], port: Mapping[str, Observed]) -> list[Row]:
+        a, b = original["float64"].outputs, port["float64"].outputs
+        if len(a) != len(b):
+            return [Row("outputs", "output", (), None, differs=f"there are {len(a)} of the original and {len(b)} of the port")]
+        names = [key or name for key, name in self.side.model.outputs]
+        return [Row(name, "output", one.shape[1:], distance(one, two)) for name, one, two in zip(names, a, b, strict=True)]
+
+    def _control(self, port: Observed, control: Observed, renamed: Mapping[str, str]) -> float | None:
+        """Return the smallest difference that the changed weights made to a layer that holds some."""
+        found = []
+        for node in self.graph.nodes:
+            name = renamed.get(node.name, node.name)
+            if node.parameters and name in port.layers and name in control.layers:
+                found.append(distance(port.layers[name], control.layers[name]))
+        return min(found, default=None if any(node.parameters for node in self.graph.nodes) else float("inf"))
+
+    def _trained(self, folder: Path, answer: dict[str, Any], renamed: Mapping[str, str]) -> Training:
+        plan = self.plan
+        if plan is None:
+            return Training(skipped="no recipe was given")
+        if plan.skipped:
+            return Training(skipped=plan.skipped)
+        self.progress("training the original")
+        try:
+            mine = self.side.train(plan.recipe, plan.of, plan.epochs, "float64")
+        except (NotImplementedError, UnsupportedError) as error:
+            return Training(skipped=f"the original cannot be trained so: {error}")
+        arrays = np.load(folder / "trained.npz", allow_pickle=False)
+        weights = {name: arrays[name] for name in arrays.files}
+        return _compared(mine, Trained(tuple(answer["losses"]), weights), self.side.weights, renamed)
+
+    def _notes(self, original: Observed, port: Observed, layers: Sequence[Row]) -> tuple[str, ...]:
+        notes = self.side.imported.notes if isinstance(self.side, ImportedSide) else ()
+        hidden = [row.name for row in layers if row.float64 is None]
+        if hidden:
+            notes = (*notes, f"{', '.join(hidden)}: not visible in both, and proven by what comes after.")
+        if not port.gradients or not original.gradients:
+            notes = (*notes, "One of the two gives no gradients, so none were compared.")
+        return notes
+
+    def _certificate(self, **found: Any) -> Certificate:
+        nothing: dict[str, Any] = {
+            "layers": (),
+            "outputs": (),
+            "gradients": (),
+            "training": Training(skipped="nothing was compared"),
+            "control": None,
+        }
+        titles = {info.name: info.title for info in plugins.dialects().values()}
+        source = titles[self.side.imported.dialect] if isinstance(self.side, ImportedSide) else "description"
+        return Certificate(
+            network=self.side.model.name,
+            original=source,
+            port=self.info.title,
+            file=self.path.name,
+            sha256=hashlib.sha256(self.path.read_bytes()).hexdigest(),
+            samples=self.samples,
+            versions=_versions({source, self.info.title}),
+            **(nothing | found),
+        )
+
+
+def _changed(name: str, array: Array) -> Array:
+    """Return a parameter changed by one part in a million; a mean of nothing but zeros, by as much absolutely."""
+    if name.endswith(".var"):
+        return (array * np.float32(1 + 2.0**-20)).astype(array.dtype)
+    return np.where(array == 0, np.float32(2.0**-20), array * np.float32(1 + 2.0**-20)).astype(array.dtype)
+
+
+def _matched(model: Model, other: Model) -> dict[str, str]:
+    """Return the port's name of each layer: its own, or that of the layer in the same place if the kinds of all agree."""
+    mine, theirs = canonical(model).layers, canonical(other).layers
+    names = {layer.name for layer in theirs}
+    if all(layer.name in names for layer in mine):
+        return {}
+    if [type(layer.op) for layer in mine] == [type(layer.op) for layer in theirs]:
+        return {one.name: two.name for one, two in zip(mine, theirs, strict=True) if one.name != two.name}
+    return {}
+
+
+def _meaningless(observed: Observed) -> str | None:
+    for place, array in enumerate(observed.outputs):
+        if not np.isfinite(array).all():
+            return f"output {place} of the original is not finite, and nothing is proven by infinities."
+        if array.size > 1 and np.ptp(array) == 0:
+            return f"output {place} of the original is the same number everywhere, and nothing is proven by it. Give it trained or random weights."
+    return None
+
+
+def _compared(mine: Trained, theirs: Trained, start: Mapping[str, Array], renamed: Mapping[str, str]) -> Training:
+    losses = distance(np.asarray(mine.losses, np.float64), np.asarray(theirs.losses, np.float64))
+    apart, moved = 0.0, 0.0
+    for name, a in mine.weights.items():
+        layer, _, role = name.rpartition(".")
+        b = theirs.weights.get(f"{renamed.get(layer, layer)}.{role}")
+        if b is not None:
+            apart = max(apart, distance(a, b))
+            moved = max(moved, distance(np.asarray(start[name], np.float64), a))
+    return Training(len(mine.losses), losses, apart, moved)
+
+
+def _versions(titles: set[str]) -> dict[str, str]:
+    found = {info.title: info.version() or "unknown" for item in plugins.discover() if (info := item.info) is not None}
+    names = {info.title: found.get(plugins_title(info.backend), "") for info in plugins.dialects().values()}
+    return {title: names[title] for title in sorted(titles) if names.get(title)} | {"NumPy": np.__version__}
+
+
+def plugins_title(backend: str | None) -> str:
+    """Return the title of the backend called so, or nothing."""
+    info = None if backend is None else plugins.info(backend)
+    return "" if info is None else info.title
+
+
+def batches_of(arrays: Mapping[str, Array], count: int) -> Callable[[int], Iterator[tuple[Array, Array]]]:
+    """Return the batches of each epoch."""
+    return lambda epoch: ((arrays[f"x{epoch}.{i}"], arrays[f"labels{epoch}.{i}"]) for i in range(count))
