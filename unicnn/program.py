@@ -190,6 +190,12 @@ class Program:
         self._prepared = {}
         self._parameters = {name: self.runtime.pack(self.graph.parameters[name].kind, array) for name, array in checked.items()}
 
+    def to_native(self) -> Any:
+        """Return the network as the framework's own object (an nn.Module, a keras.Model, a HybridBlock) with these weights, on the CPU."""
+        from unicnn.porting.native import to_native
+
+        return to_native(self)
+
     def __repr__(self) -> str:
         return f"<Program {self.model.name} on {self.backend.info.name}, {self.runtime.device}, {self.numerics.name}>"
 
