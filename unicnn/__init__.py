@@ -28,6 +28,7 @@ _HOMES = dict.fromkeys(_OPS, "ops") | {
     "Program": "program",
     "compare": "comparison",
     "Comparison": "comparison",
+    "diff": "porting.difference",
     "initial_weights": "initializers",
     "Constant": "initializers",
     "Normal": "initializers",
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
         Transpose,
     )
     from unicnn.ops.symbolic import Input
+    from unicnn.porting.difference import diff
     from unicnn.porting.imported import Imported
     from unicnn.porting.proof import Certificate, verify
     from unicnn.porting.reading import from_framework

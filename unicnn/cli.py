@@ -259,9 +259,11 @@ def _add_commands() -> None:
     from unicnn.conformance.command import conformance
     from unicnn.conformance.fuzzing.command import fuzz
     from unicnn.porting.command import port
+    from unicnn.porting.difference.command import diff
     from unicnn.training.command import train
 
     app.command()(train)
+    app.command()(diff)
     app.command()(port)
     app.command()(conformance)
     app.command()(fuzz)

@@ -11,7 +11,7 @@ import numpy as np
 from unicnn.errors import InputError
 from unicnn.graph import Graph, infer
 from unicnn.porting.difference.comparing import compare
-from unicnn.porting.difference.matching import OUTPUT, Matching, match
+from unicnn.porting.difference.matching import Matching, match
 from unicnn.porting.difference.measuring import Measuring, drawn
 from unicnn.porting.difference.result import INFERENCE, NO_EFFECT, NOTHING, TRAINING, Difference, Effect, NetworkDiff, RecipeDiff, Row
 from unicnn.porting.difference.subjects import Network, subject
@@ -192,6 +192,3 @@ def _weights(matching: Matching, mine: Mapping[str, Array] | None, theirs: Mappi
     turned = [name for name, a, b in other if np.array_equal(np.sort(a, axis=None), np.sort(b, axis=None))]
     order = f" {' and '.join(turned)} hold the same values in another order: look at height, width, channels." if turned else ""
     return f"The weights that came with them differ in {len(other)} of {len(shared)} arrays, most in {name}, by {gap:.3g}.{order}", False
-
-
-__all__ = ["OUTPUT", "diff"]

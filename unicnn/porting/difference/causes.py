@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from unicnn.explain.reader import explanations
 from unicnn.graph import Node
 from unicnn.ops.base import Op
 from unicnn.ops.fields import by
@@ -30,7 +29,7 @@ _FACTS = {
 }  # fmt: skip
 
 _STRIDE = "without a stride the window moves by its size in PyTorch, Keras and Gluon, and by 1 in mx.nd.Pooling, Flax and ONNX."
-_CEIL = "Gluon and PyTorch round down unless ceil_mode is set; MXNet calls rounding up the pooling convention full, and Caffe always does it."
+_CEIL = "Gluon and PyTorch round down unless ceil_mode is set; MXNet calls rounding up the pooling convention full."
 
 
 def field(a: Node, b: Node, key: str, severity: str) -> str:
@@ -43,15 +42,15 @@ def field(a: Node, b: Node, key: str, severity: str) -> str:
     if key == "keep":
         return _keep(a.op.fields()["keep"], b.op.fields()["keep"])
     if key == "bias":
-        return "A bias before batch norm is taken off again in training; frameworks' defaults have one in every convolution and dense layer."
+        return "By default every framework has a bias in convolutions and dense layers; before batch norm it is of no use, for the mean is taken off again."
     if key == "stride" and op in ("MaxPool2d", "AvgPool2d"):
         return _sentence(_STRIDE)
     if key == "ceil_mode":
         return _sentence(_CEIL)
     if (op, key) == ("BatchNorm2d", "scale"):
         return "mx.nd.BatchNorm ignores gamma unless fix_gamma=False; Keras has scale=False."
-    fact = _FACTS.get((op, key)) or _trap(op, key)
-    return _sentence(fact) if fact else f"The {key} was written differently."
+    fact = _FACTS.get((op, key))
+    return _sentence(fact) if fact else ""
 
 
 def _padding(a: Node, b: Node) -> str:
@@ -66,7 +65,9 @@ def _padding(a: Node, b: Node) -> str:
             f"padding={_number(spelt[1 - at])} pads {sides[1 - at]}: the shape may be equal, the numbers are not."
         )
     if "same" in spelt and spelt[0] != spelt[1]:
-        return f"SAME pads {sides[spelt.index('same')]} here, the other network {sides[1 - spelt.index('same')]}; Flax pads SAME by default."
+        return (
+            f"SAME pads {sides[spelt.index('same')]} here, the other network {sides[1 - spelt.index('same')]}; Flax pads SAME by default."
+        )
     if a.op.fields()["stride"] != b.op.fields()["stride"]:
         return f"The padding is {sides[0]} against {sides[1]}; the stride differs, too: a padding may have been written for a stride."
     return f"The padding is {sides[0]} against {sides[1]}: everybody but Flax pads nothing unless told to."
@@ -90,14 +91,6 @@ def _keep(a: float, b: float) -> str:
     if abs(a + b - 1) < 1e-12:
         return "PyTorch's momentum is 1 - everybody else's: one of the two was copied without turning it round."
     return "The default is 0.9 in Gluon and PyTorch (there called 0.1), and 0.99 in Keras and Flax."
-
-
-def _trap(op: str, key: str) -> str:
-    """Return a trap of `unicnn explain` that speaks of a field, with the framework's name."""
-    known = explanations().get(op)
-    words = {key, key.replace("_", " "), key.rstrip("s")}
-    traps = [(row.framework.title, trap.text) for row in (known.rows if known else ()) for trap in row.traps]
-    return next((f"{title}: {text}" for title, text in traps if any(word in text for word in words)), "")
 
 
 def replaced(a: Node, b: Node) -> str:

@@ -38,7 +38,7 @@ def compare(wiring: Wiring) -> list[Difference]:
             found.append(_added(pair.b, place))
         elif pair.a:
             found.append(_moved(wiring, pair.a, place))
-    return found + [*_wired(wiring, OUTPUT, len(wiring.matching.pairs))]
+    return [*found, *_wired(wiring, OUTPUT, len(wiring.matching.pairs))]
 
 
 def _inputs(wiring: Wiring) -> Iterator[Difference]:
@@ -145,5 +145,5 @@ def _wired(wiring: Wiring, name: str, place: int) -> Iterator[Difference]:
             seen.add(source)
             atoms.append(("add", source, ""))
             stack.extend(wiring.b.nodes[source].inputs)
-    shown = (None, None) if name == OUTPUT else (name, image)
-    yield Difference("wiring", *shown, "inputs", *values, *values, INFERENCE, cause, atoms=tuple(atoms), rows=(place,))
+    a, b = (None, None) if name == OUTPUT else (name, image)
+    yield Difference("wiring", a, b, "inputs", *values, *values, INFERENCE, cause, atoms=tuple(atoms), rows=(place,))

@@ -122,7 +122,7 @@ class _Side:
 
 def normal(node: Node) -> tuple[Any, ...]:
     """Return what a layer computes, with nothing left implied, as a value that can be compared: attributes and shapes of weights."""
-    attributes = {key: value for key, value in node.attributes.items()} | ({"p": node.op.fields()["p"]} if node.op.masked else {})
+    attributes = dict(node.attributes) | ({"p": node.op.fields()["p"]} if node.op.masked else {})
     return tuple(sorted(attributes.items())), tuple((key, value.shape) for key, value in node.parameters.items())
 
 
@@ -195,9 +195,7 @@ def _extend(first: _Side, second: _Side, found: _Found) -> None:
         taken = set(found.values())
         mine = [node for node in first.order if node.name not in found]
         theirs = [node for node in second.order if node.name not in taken]
-        scored = [
-            (_score(first, second, a, b), a.name, b.name) for a in mine for b in theirs if _neighbours(first, second, found, a, b)
-        ]
+        scored = [(_score(first, second, a, b), a.name, b.name) for a in mine for b in theirs if _neighbours(first, second, found, a, b)]
         scored = [item for item in scored if item[0]]
         if not scored:
             return

@@ -23,6 +23,7 @@ Weights: TypeAlias = Mapping[str, Array]
 
 _WORK = 2e9
 """How many multiply-adds a pass may take; it decides how many samples there are."""
+_TINY = 2.0**-1022
 _FAINT = 1e-3
 """A sample, or a gradient, below this share of the largest one is measured against that share, not against itself."""
 
@@ -145,7 +146,7 @@ def _trained_apart(a: Mapping[str, Array], b: Mapping[str, Array]) -> float:
     worst = 0.0
     for name in shared:
         gap = _largest(a[name] - b[name])
-        worst = max(worst, gap / max(_largest(a[name]), _FAINT * largest, np.finfo(np.float64).tiny))
+        worst = max(worst, gap / max(_largest(a[name]), _FAINT * largest, _TINY))
     return worst
 
 

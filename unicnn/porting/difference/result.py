@@ -91,13 +91,13 @@ class Row:
 
     @property
     def plain(self) -> bool:
-        """Tell whether there is nothing to see: both have the layer, and sizes and hyperparameters are the same."""
-        return not self.differences and self.a is not None and self.b is not None and self.same_sizes
+        """Tell whether there is nothing to see: both have the layer, with as many numbers and the same hyperparameters."""
+        return not self.differences and self.a is not None and self.b is not None and self.a.size == self.b.size
 
     @property
-    def same_sizes(self) -> bool:
-        """Tell whether both layers give the same shape and hold as many numbers."""
-        return self.a is not None and self.b is not None and self.a.shape == self.b.shape and self.a.size == self.b.size
+    def resized(self) -> bool:
+        """Tell whether both networks have the layer and it gives other shapes."""
+        return self.a is not None and self.b is not None and self.a.shape != self.b.shape
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain data."""

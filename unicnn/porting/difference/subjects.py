@@ -70,6 +70,8 @@ def _imported(text: str, shape: str | None, error: DescriptionError | None) -> A
     if importlib.util.find_spec("unicnn.porting.reading") is None:
         if error is not None:
             raise error
-        raise InputError(f"{text}: networks of other frameworks cannot be read by this version of unicnn. Give a .toml or .json description.")
+        raise InputError(
+            f"{text}: networks of other frameworks cannot be read by this version of unicnn. Give a .toml or .json description."
+        )
     reading = importlib.import_module("unicnn.porting.reading")
     return reading.find_network(text, shape)

@@ -27,8 +27,8 @@ def network(result: NetworkDiff) -> str:
     if first is not None and first.a is not None and first.b is not None:
         name = first.a.name if first.a.name == first.b.name else f"{first.a.name} ({first.b.name})"
         told += f" With the same weights their numbers part at {name}"
-        told += f", and the outputs end {size(result.apart)} of their size apart." if result.apart is not None else "."
-    return told
+        return told + (f", and the outputs end {size(result.apart)} of their size apart." if result.apart is not None else ".")
+    return told + (f" With the same weights the outputs are {size(result.apart)} of their size apart." if result.apart else "")
 
 
 def _alike(result: NetworkDiff) -> str:
