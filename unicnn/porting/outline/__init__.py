@@ -1,5 +1,6 @@
 """From a graph to the form of a source file: which modules there are, which of them are alike, and what each one's forward does."""
 
+from unicnn.porting.outline.building import outline
 from unicnn.porting.outline.form import (
     REQUIRED,
     Apply,
@@ -20,5 +21,5 @@ from unicnn.porting.outline.form import (
 
 __all__ = [
     "REQUIRED", "Apply", "Argument", "Code", "Definition", "Expression", "Hints", "Make", "Member", "Outline", "Parameter",
-    "Spelling", "Statement", "Template", "Value",
+    "Spelling", "Statement", "Template", "Value", "outline",
 ]  # fmt: skip

@@ -73,13 +73,15 @@ class Make:
 
 @dataclass(frozen=True)
 class Template:
-    """Be an expression of values: "F.relu({0})", "{0}.flatten(1)", "{0} + {1}"; "{self}" is the layer itself.
+    """Be an expression of values: "F.relu({0})", "{0}.flatten(1)", "{0} + {1}"; "{self}" is the layer itself, "{all}" all values.
 
-    `kind` "call" takes any expression, "method" and "infix" put an infix expression among their values into parentheses.
+    `kind` says what stands around a value: "call" (parentheses, so any expression may stand there), "method", "sum" or "product".
+    `result` says what the whole is to whatever it stands in, if it is not the same.
     """
 
     text: str
     kind: str = "call"
+    result: str = ""
     reason: str = ""
 
 
@@ -99,7 +101,7 @@ class Spelling(Protocol):
         """Return a layer as a function call, or None if it must be a module, or if the dialect has no function for it."""
 
     def call(self, node: Node) -> Template:
-        """Return how the module of a layer is called: "{self}({0})", unless something must be done around it."""
+        """Return how the module of a layer is called: "{self}({all})", unless something must be done around it."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,411 @@
+"""How PyTorch spells single layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from unicnn import ops
+from unicnn.graph import Node
+from unicnn.ops.fields import NO_PADDING, Pair, Sides, shortest
+from unicnn.ops.pool import resolve_padding
+from unicnn.porting.outline import Argument, Make, Template
+from unicnn.porting.outline.text import number, value
+
+PLAIN = Template("{self}({all})")
+_INFINITY = 'float("-inf")'
+
+
+class Spelling:
+    """Spell layers as torch.nn modules, or as calls of torch.nn.functional."""
+
+    sequences = frozenset({"Sequential"})
+    # What nn.Module has already: an attribute of that name would hide it, or be hidden by it.
+    reserved = frozenset(
+        """T add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval extra_repr float forward
+        get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules mtia named_buffers named_children named_modules
+        named_parameters parameters register_buffer register_module register_parameter requires_grad_ set_extra_state set_submodule share_memory
+        state_dict to to_empty train training type xpu zero_grad nn F torch self append extend insert pop""".split()
+    )
+
+    def layer(self, node: Node) -> Make:
+        return _LAYERS[type(node.op)](node)
+
+    def function(self, node: Node) -> Template | None:
+        spell = _FUNCTIONS.get(type(node.op))
+        return None if spell is None else spell(node)
+
+    def call(self, node: Node) -> Template:
+        return _around(node)
+
+
+def short(item: Any) -> Any:
+    """Return a pair as one number if both are equal."""
+    return shortest(item)
+
+
+def optional(name: str, given: Any, default: Any) -> Argument:
+    """Return an argument that is written by name if it is not the default."""
+    return Argument(name, given, default, keyword=True)
+
+
+def channels(name: str, given: int) -> Argument:
+    """Return an argument that counts channels."""
+    return Argument(name, given, kind="channels")
+
+
+def border(sides: Sides) -> tuple[int, int, int, int]:
+    """Return sides as F.pad takes them: left, right, top, bottom."""
+    (top, bottom), (left, right) = sides
+    return left, right, top, bottom
+
+
+def even(sides: Sides) -> bool:
+    """Tell whether both sides are alike, as PyTorch's own padding is."""
+    return all(before == after for before, after in sides)
+
+
+def symmetric(sides: Sides) -> Pair:
+    """Return the padding of each axis, or none if the sides differ and something else must pad."""
+    return (sides[0][0], sides[1][0]) if even(sides) else (0, 0)
+
+
+def _conv(node: Node) -> Make:
+    op, a = node.op, node.attributes
+    assert isinstance(op, ops.Conv2d)
+    before = None if even(a["padding"]) else ("pad", Make("nn.ZeroPad2d", (Argument("padding", border(a["padding"])),)))
+    return Make(
+        "nn.Conv2d",
+        (
+            channels("in_channels", node.input_shapes[0][0]),
+            channels("out_channels", op.out_channels),
+            Argument("kernel_size", short(op.kernel_size)),
+            optional("stride", short(op.stride), 1),
+            optional("padding", short(symmetric(a["padding"])), 0),
+            optional("dilation", short(op.dilation), 1),
+            Argument("groups", op.groups, 1, "channels", keyword=True),
+            optional("bias", op.bias, True),
+        ),
+        before=before,
+        reason=_padding_reason(op) if before else "",
+    )
+
+
+def _padding_reason(op: Any) -> str:
+    if op.padding == "same":
+        return "TensorFlow's SAME puts the odd pixel after; padding= would put it on both sides."
+    return "More padding on one side than on the other, which padding= cannot say."
+
+
+def _crop(node: Node) -> tuple[Pair, Pair] | None:
+    """Return padding and output_padding of a transposed convolution, or None if its crop must be cut out of the full output."""
+    (top, bottom), (left, right) = node.attributes["crop"]
+    extra = (top - bottom, left - right)
+    limits = (max(s, d) for s, d in zip(node.attributes["stride"], node.attributes["dilation"], strict=True))
+    return ((top, left), extra) if all(0 <= e < limit for e, limit in zip(extra, limits, strict=True)) else None
+
+
+def _conv_transpose(node: Node) -> Make:
+    op = node.op
+    assert isinstance(op, ops.ConvTranspose2d)
+    padding, extra = _crop(node) or ((0, 0), (0, 0))
+    arguments = (
+        channels("in_channels", node.input_shapes[0][0]),
+        channels("out_channels", op.out_channels),
+        Argument("kernel_size", short(op.kernel_size)),
+        optional("stride", short(op.stride), 1),
+        optional("padding", short(padding), 0),
+        optional("output_padding", short(extra), 0),
+        Argument("groups", op.groups, 1, "channels", keyword=True),
+        optional("bias", op.bias, True),
+        optional("dilation", short(op.dilation), 1),
+    )
+    if _crop(node) is not None:
+        return Make("nn.ConvTranspose2d", arguments)
+    crop = Argument("crop", border(node.attributes["crop"]), keyword=True)
+    return Make("CroppedConvTranspose2d", (*arguments, crop), reason="PyTorch crops both sides alike, or less after; this crops each by itself.")
+
+
+def _linear(node: Node) -> Make:
+    op = node.op
+    assert isinstance(op, ops.Linear)
+    sizes = channels("in_features", node.input_shapes[0][0]), channels("out_features", op.out_features)
+    return Make("nn.Linear", (*sizes, optional("bias", op.bias, True)))
+
+
+def momentum(keep: float) -> float:
+    """Return the shortest momentum that keeps `keep` of a running statistic: 0.1 for 0.9."""
+    return next((m for digits in range(1, 17) if 1 - (m := round(1 - keep, digits)) == keep), 1 - keep)
+
+
+def _batch_norm(node: Node) -> Make:
+    op = node.op
+    assert isinstance(op, ops.BatchNorm2d)
+    plain = op.running_var == "unbiased" and op.scale == op.shift
+    common = (
+        channels("num_features", node.shape[0]),
+        optional("eps", op.eps, 1e-5),
+        optional("momentum", momentum(op.keep), 0.1),
+    )
+    if plain:
+        return Make("nn.BatchNorm2d", (*common, optional("affine", op.scale, True)))
+    return Make("BatchNorm2d", (*common, optional("scale", op.scale, True), optional("shift", op.shift, True)))
+
+
+def _layer_norm(node: Node) -> Make:
+    op, axes, rank = node.op, node.attributes["axes"], len(node.shape) + 1
+    assert isinstance(op, ops.LayerNorm)
+    sizes = tuple(node.shape[axis - 1] for axis in axes)
+    shape = Argument("normalized_shape", sizes[0] if len(sizes) == 1 else sizes, kind="channels" if len(sizes) == 1 else "")
+    eps = optional("eps", op.eps, 1e-5)
+    last = axes == tuple(range(rank - len(axes), rank))
+    if not op.shift or op.scale:
+        affine = (optional("elementwise_affine", op.scale, True), optional("bias", op.shift or not op.scale, True))
+        if last:
+            return Make("nn.LayerNorm", (shape, eps, *affine))
+        if axes == (1,) and rank == 4:
+            return Make("LayerNorm2d", (shape, eps, *affine))
+    given = Argument("axes", axes, keyword=True)
+    return Make("LayerNorm", (shape, given, eps, optional("scale", op.scale, True), optional("shift", op.shift, True)))
+
+
+def _pool_sides(node: Node) -> tuple[Sides, bool]:
+    """Return the padding that a pool is to write itself, and whether it rounds up; the sides are even and at most half the window."""
+    op: Any = node.op
+    asked = resolve_padding(op.padding, node.input_shapes[0][1:], op.kernel_size, op.stride)
+    fits = even(asked) and all(2 * before <= k for (before, _), k in zip(asked, op.kernel_size, strict=True))
+    if fits:
+        return asked, op.ceil_mode
+    return NO_PADDING, False
+
+
+def padded(node: Node) -> Sides | None:
+    """Return what must be put around a layer's input before PyTorch's own layer can take it, or None."""
+    op: Any = node.op
+    if isinstance(op, ops.Conv2d):
+        return None if even(node.attributes["padding"]) else node.attributes["padding"]
+    if isinstance(op, (ops.MaxPool2d, ops.AvgPool2d)):
+        asked = resolve_padding(op.padding, node.input_shapes[0][1:], op.kernel_size, op.stride)
+        native = _pool_sides(node)
+        return None if native == (asked, op.ceil_mode) else node.attributes["padding"]
+    return None
+
+
+def uncounted(node: Node) -> bool:
+    """Tell whether an average leaves out cells of a padding that PyTorch's own layer cannot do."""
+    return isinstance(node.op, ops.AvgPool2d) and padded(node) is not None and node.attributes["counted"] != node.attributes["padding"]
+
+
+def _pool_arguments(node: Node) -> tuple[Argument, ...]:
+    op: Any = node.op
+    sides, ceil = _pool_sides(node)
+    size = short(op.kernel_size)
+    common = (
+        Argument("kernel_size", size),
+        optional("stride", short(op.stride), size),
+        optional("padding", short(symmetric(sides)), 0),
+        optional("ceil_mode", ceil, False),
+    )
+    if isinstance(op, ops.AvgPool2d) and sides != NO_PADDING:
+        return (*common, optional("count_include_pad", op.count_include_pad, True))
+    return common
+
+
+def _pool(node: Node) -> Make:
+    name = type(node.op).__name__
+    if uncounted(node):
+        sides = (Argument(key, border(node.attributes[key])) for key in ("padding", "counted"))
+        size, stride = (short(node.attributes[key]) for key in ("kernel_size", "stride"))
+        return Make("UnevenAvgPool2d", (Argument("kernel_size", size), Argument("stride", stride), *sides), native=True)
+    sides_ = padded(node)
+    if sides_ is None:
+        return Make(f"nn.{name}", _pool_arguments(node))
+    filling = () if name == "AvgPool2d" else (Argument("value", Infinity()),)
+    pad = Make("nn.ConstantPad2d" if filling else "nn.ZeroPad2d", (Argument("padding", border(sides_)), *filling))
+    return Make(f"nn.{name}", _pool_arguments(node), before=("pad", pad), reason=_pool_reason(node))
+
+
+def _pool_reason(node: Node) -> str:
+    op: Any = node.op
+    if even(node.attributes["padding"]):
+        return "PyTorch's pools pad by at most half their window."
+    return _padding_reason(op)
+
+
+class Infinity:
+    """Be minus infinity, which pads a maximum."""
+
+    def __repr__(self) -> str:
+        return _INFINITY
+
+
+def _around(node: Node) -> Template:
+    """Return how a module is called, with what must be put around its input."""
+    sides = padded(node)
+    if sides is None or uncounted(node):
+        return PLAIN
+    filling = f", value={_INFINITY}" if isinstance(node.op, ops.MaxPool2d) else ""
+    reason = _padding_reason(node.op) if isinstance(node.op, ops.Conv2d) else _pool_reason(node)
+    return Template(f"{{self}}(F.pad({{0}}, {border(sides)}{filling}))", reason=reason)
+
+
+def _pool_function(node: Node) -> Template | None:
+    if padded(node) is not None:
+        return None
+    names = {ops.MaxPool2d: "max_pool2d", ops.AvgPool2d: "avg_pool2d"}
+    return _functional(f"F.{names[type(node.op)]}", Make("", _pool_arguments(node)))
+
+
+def _functional(name: str, make: Make) -> Template:
+    from unicnn.porting.outline.text import arguments
+
+    return Template(f"{name}({', '.join(['{0}', *arguments(make)])})")
+
+
+def _simple(name: str, *fields: tuple[str, Any, bool]) -> Callable[[Node], Make]:
+    """Return the spelling of a layer whose arguments are its op's fields: (PyTorch's name, default, by name)."""
+
+    def make(node: Node) -> Make:
+        given = node.op.fields().values()
+        return Make(name, tuple(Argument(key, item, default, keyword=named) for (key, default, named), item in zip(fields, given, strict=True)))
+
+    return make
+
+
+def _softmax(name: str) -> Callable[[Node], Make]:
+    return lambda node: Make(name, (Argument("dim", node.attributes["axis"], keyword=True),))
+
+
+def _usual(node: Node) -> bool:
+    return isinstance(node.op, ops.Hardsigmoid) and (node.op.slope, node.op.offset) == (1 / 6, 0.5)
+
+
+def _hardsigmoid(node: Node) -> Make:
+    op = node.op
+    assert isinstance(op, ops.Hardsigmoid)
+    # The gradient of nn.Hardsigmoid is only as exact as the float32 nearest to 1/6, in float64 too.
+    given = () if _usual(node) else (Argument("slope", op.slope), Argument("offset", op.offset))
+    return Make("Hardsigmoid" if _usual(node) else "ScaledHardsigmoid", given, native=False)
+
+
+def _hardsigmoid_function(node: Node) -> Template:
+    op = node.op
+    assert isinstance(op, ops.Hardsigmoid)
+    if _usual(node):
+        return Template("F.relu6({0} + 3) / 6", "sum", "product")
+    # hardtanh, unlike clamp, has the derivative 0 at both corners, as a hard sigmoid has.
+    return Template(f"F.hardtanh({number(op.slope)} * {{0}} + {number(op.offset)}, 0.0, 1.0)", "product", "call")
+
+
+def _reshape(node: Node) -> Make:
+    if len(node.input_shapes[0]) == 1:
+        return Make("nn.Unflatten", (Argument("dim", 1), Argument("unflattened_size", node.shape)))
+    return Make("Reshape", tuple(Argument(f"size{i}", size) for i, size in enumerate(node.shape)), native=False)
+
+
+def _reshape_function(node: Node) -> Template:
+    return Template(f"{{0}}.reshape(-1, {', '.join(map(str, node.shape))})", "method")
+
+
+def _transpose(node: Node) -> Make:
+    assert isinstance(node.op, ops.Transpose)
+    return Make("Permute", tuple(Argument(f"axis{i}", axis) for i, axis in enumerate(node.op.axes)), native=False)
+
+
+def _transpose_function(node: Node) -> Template:
+    assert isinstance(node.op, ops.Transpose)
+    return Template(f"{{0}}.permute({', '.join(map(str, node.op.axes))})", "method")
+
+
+def _pad(node: Node) -> Make:
+    op = node.op
+    assert isinstance(op, ops.Pad)
+    sides = Argument("padding", short_border(op.padding))
+    return Make("nn.ZeroPad2d", (sides,)) if op.value == 0 else Make("nn.ConstantPad2d", (sides, Argument("value", op.value)))
+
+
+def short_border(sides: Sides) -> Any:
+    """Return the padding of a padding layer, one number if all sides are equal."""
+    found = border(sides)
+    return found[0] if len(set(found)) == 1 else found
+
+
+def _pad_function(node: Node) -> Template | None:
+    op = node.op
+    assert isinstance(op, ops.Pad)
+    # Zeros put around by a function right before a convolution would be read as the convolution's own padding.
+    return None if op.value == 0 else Template(f"F.pad({{0}}, {border(op.padding)}, value={value(op.value)})")
+
+
+def _joined(sign: str, kind: str) -> Callable[[Node], Template]:
+    return lambda node: Template(f" {sign} ".join(f"{{{i}}}" for i in range(len(node.inputs))), kind)
+
+
+def _concat_function(node: Node) -> Template:
+    return Template(f"torch.cat([{{all}}], dim={node.attributes['axis']})")
+
+
+def _of(name: str) -> Callable[[Node], Template]:
+    return lambda node: Template(f"{name}({{0}})")
+
+
+def _with(name: str, layer: Callable[[Node], Make]) -> Callable[[Node], Template]:
+    return lambda node: _functional(name, layer(node))
+
+
+_LAYERS: Mapping[type[Any], Callable[[Node], Make]] = {
+    ops.Conv2d: _conv,
+    ops.ConvTranspose2d: _conv_transpose,
+    ops.Linear: _linear,
+    ops.BatchNorm2d: _batch_norm,
+    ops.LayerNorm: _layer_norm,
+    ops.Dropout: lambda node: Make("nn.Dropout", (Argument("p", node.op.fields()["p"]),)),
+    ops.MaxPool2d: _pool,
+    ops.AvgPool2d: _pool,
+    ops.AdaptiveAvgPool2d: lambda node: Make("nn.AdaptiveAvgPool2d", (Argument("output_size", short(node.op.fields()["output_size"])),)),
+    ops.ReLU: _simple("nn.ReLU"),
+    ops.ReLU6: _simple("nn.ReLU6"),
+    ops.LeakyReLU: _simple("nn.LeakyReLU", ("negative_slope", 0.01, False)),
+    ops.ELU: _simple("nn.ELU", ("alpha", 1.0, False)),
+    ops.Sigmoid: _simple("nn.Sigmoid"),
+    ops.Tanh: _simple("nn.Tanh"),
+    ops.SiLU: _simple("nn.SiLU"),
+    ops.GELU: _simple("nn.GELU", ("approximate", "none", True)),
+    ops.Hardswish: _simple("nn.Hardswish"),
+    ops.Hardsigmoid: _hardsigmoid,
+    ops.Softmax: _softmax("nn.Softmax"),
+    ops.LogSoftmax: _softmax("nn.LogSoftmax"),
+    ops.Identity: _simple("nn.Identity"),
+    ops.Flatten: lambda node: Make("nn.Flatten"),
+    ops.Reshape: _reshape,
+    ops.Transpose: _transpose,
+    ops.Pad: _pad,
+    ops.Add: lambda node: Make("Add", native=False),
+    ops.Mul: lambda node: Make("Mul", native=False),
+    ops.Concat: lambda node: Make("Concat", (optional("dim", node.attributes["axis"], 1),), native=False),
+}
+
+_FUNCTIONS: Mapping[type[Any], Callable[[Node], Template | None]] = {
+    ops.MaxPool2d: _pool_function,
+    ops.AvgPool2d: _pool_function,
+    ops.AdaptiveAvgPool2d: _with("F.adaptive_avg_pool2d", lambda node: _LAYERS[ops.AdaptiveAvgPool2d](node)),
+    ops.ReLU: _of("F.relu"),
+    ops.ReLU6: _of("F.relu6"),
+    ops.LeakyReLU: _with("F.leaky_relu", lambda node: _LAYERS[ops.LeakyReLU](node)),
+    ops.ELU: _with("F.elu", lambda node: _LAYERS[ops.ELU](node)),
+    ops.Sigmoid: _of("torch.sigmoid"),
+    ops.Tanh: _of("torch.tanh"),
+    ops.SiLU: _of("F.silu"),
+    ops.GELU: _with("F.gelu", lambda node: _LAYERS[ops.GELU](node)),
+    ops.Hardswish: _of("F.hardswish"),
+    ops.Hardsigmoid: _hardsigmoid_function,
+    ops.Softmax: _with("F.softmax", lambda node: _LAYERS[ops.Softmax](node)),
+    ops.LogSoftmax: _with("F.log_softmax", lambda node: _LAYERS[ops.LogSoftmax](node)),
+    ops.Flatten: lambda node: Template("torch.flatten({0}, 1)"),
+    ops.Reshape: _reshape_function,
+    ops.Transpose: _transpose_function,
+    ops.Pad: _pad_function,
+    ops.Add: _joined("+", "sum"),
+    ops.Mul: _joined("*", "product"),
+    ops.Concat: _concat_function,
+}

@@ -1,0 +1,180 @@
+"""What instances of one class differ in becomes arguments of its constructor, with names that a person would give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from unicnn.ops import Conv2d
+from unicnn.porting.outline.form import REQUIRED, Argument, Code, Make, Parameter
+from unicnn.porting.outline.likeness import Group
+from unicnn.porting.outline.text import value as written
+from unicnn.porting.outline.tree import Unit
+from unicnn.porting.outline.words import safe, unused
+
+Vector = tuple[Any, ...]
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Be one argument of one unit, over all instances; `values` has ABSENT where an instance lacks the unit."""
+
+    unit: str
+    argument: Argument
+    values: Vector
+
+    @property
+    def constant(self) -> bool:
+        """Tell whether all instances agree."""
+        return len({written(item) for item in self.values if item is not ABSENT}) <= 1
+
+
+def _common(makes: Sequence[Make]) -> Make:
+    """Return the construction for all: a default that is not everywhere the same is none, unless everybody leaves the argument out."""
+
+    def common(arguments: tuple[Argument, ...]) -> Argument:
+        first = arguments[0]
+        if not any(argument.written for argument in arguments):
+            return replace(first, value=first.default)
+        given = next(argument for argument in arguments if argument.written)
+        alike = all(argument.default == given.default for argument in arguments)
+        return given if alike else replace(given, default=REQUIRED, keyword=True)
+
+    return replace(makes[0], arguments=tuple(map(common, zip(*(make.arguments for make in makes), strict=True))))
+
+
+@dataclass
+class _Open:
+    """Be a parameter that is being made: values of instances that do not need it may still be filled."""
+
+    name: str
+    kind: str
+    values: Vector
+    default: Any
+
+    def takes(self, slot: Slot) -> bool:
+        """Tell whether a slot may have this parameter for its value."""
+        same = all(a is ABSENT or b is ABSENT or written(a) == written(b) for a, b in zip(self.values, slot.values, strict=True))
+        return same and self.kind == (slot.argument.kind or slot.argument.name)
+
+    def fill(self, slot: Slot) -> None:
+        """Take over a slot's values where there was none."""
+        self.values = tuple(b if a is ABSENT else a for a, b in zip(self.values, slot.values, strict=True))
+
+    def multiple(self, slot: Slot) -> str | None:
+        """Return a slot of channels as a multiple or a fraction of this parameter."""
+        if self.kind != "channels" or slot.argument.kind != "channels" or ABSENT in (*self.values, *slot.values):
+            return None
+        pairs = list(zip(slot.values, self.values, strict=True))
+        for factor in range(2, 17):
+            if all(mine == factor * base for mine, base in pairs):
+                return f"{factor} * {self.name}"
+            if all(factor * mine == base for mine, base in pairs):
+                return f"{self.name} // {factor}"
+        return None
+
+
+class Parameters:
+    """Find the parameters of a group, given what each instance's units are made with."""
+
+    def __init__(self, group: Group, makes: Sequence[dict[str, Make]], reserved: frozenset[str]) -> None:
+        self.group, self.makes, self.reserved = group, makes, reserved
+        full = max(makes, key=len)
+        entries = dict.fromkeys([*full, *(name for held in makes for name in held)])
+        self.full = {name: _common([held[name] for held in makes if name in held]) for name in entries}
+        self.slots = [slot for name in entries for slot in self._slots(name)]
+        self.open: list[_Open] = []
+        self.written: dict[tuple[str, str], Any] = {}
+        for slot in self.slots:
+            self.written[slot.unit, slot.argument.name] = self._value(slot)
+        self.options = self._options()
+
+    def _slots(self, name: str) -> list[Slot]:
+        found = []
+        for i, argument in enumerate(self.full[name].arguments):
+            if argument.value == argument.default:  # nobody writes it, whatever it stands for
+                continue
+            values = tuple(makes[name].arguments[i].value if name in makes else ABSENT for makes in self.makes)
+            found.append(Slot(name, argument, values))
+        return found
+
+    def _value(self, slot: Slot) -> Any:
+        if slot.constant and ABSENT not in slot.values:
+            return slot.values[0]
+        for parameter in self.open:
+            if parameter.takes(slot):
+                parameter.fill(slot)
+                return Code(parameter.name)
+        if slot.constant:
+            return next(item for item in slot.values if item is not ABSENT)
+        for parameter in self.open:
+            if (multiple := parameter.multiple(slot)) is not None:
+                return Code(multiple)
+        default = slot.argument.default
+        if default is not REQUIRED and not any(item is not ABSENT and item == default for item in slot.values):
+            default = REQUIRED
+        self.open.append(_Open(self._name(slot), slot.argument.kind or slot.argument.name, slot.values, default))
+        return Code(self.open[-1].name)
+
+    def _name(self, slot: Slot) -> str:
+        plain = slot.argument.name
+        if slot.argument.kind == "channels":
+            same = [other.argument.name for other in self.slots if other.argument.kind == "channels" and other.values == slot.values]
+            telling = [name for name in same if name.startswith(("in_", "out_"))] or same
+            here = {other.argument.name for other in self.slots if other.unit == slot.unit and other.values == slot.values}
+            plain = "channels" if {"in_channels", "out_channels"} <= here else telling[0]
+        taken = {parameter.name for parameter in self.open}
+        if plain in taken:
+            plain = f"{slot.unit.replace('.', '_').replace('-', '_')}_{plain.removeprefix('in_').removeprefix('out_')}"
+        return unused(safe(plain if plain.isidentifier() else f"_{plain}", self.reserved), taken)
+
+    def _options(self) -> dict[str, tuple[str, tuple[bool, ...]]]:
+        """Return for each unit that may be absent the parameter that says so, and its values."""
+        names: dict[tuple[bool, ...], str] = {}
+        for unit in self.group.template.units:
+            flags = self.group.optional.get(unit.name)
+            if flags is not None and flags not in names:
+                taken = {parameter.name for parameter in self.open} | set(names.values())
+                names[flags] = unused(safe(self._option(unit), self.reserved), taken)
+        return {name: (names[flags], flags) for name, flags in self.group.optional.items()}
+
+    def _option(self, unit: Unit) -> str:
+        tail = unit.name.rpartition(".")[2].replace("-", "_")
+        if unit.node is not None and isinstance(unit.node.op, Conv2d):
+            return "project" if unit.node.op.kernel_size == (1, 1) else f"use_{tail}"
+        return tail if unit.scope is not None else f"use_{tail}"
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return the parameters, those without a default first, and options last."""
+        ordered = sorted(self.open, key=lambda item: item.default is not REQUIRED)
+        flags = dict.fromkeys(name for name, _ in self.options.values())
+        return (*(Parameter(item.name, item.default) for item in ordered), *(Parameter(name, False) for name in flags))
+
+    def arguments(self, index: int) -> tuple[Argument, ...]:
+        """Return the arguments of an instance."""
+        ordered = sorted(self.open, key=lambda item: item.default is not REQUIRED)
+        flags = {name: values[index] for name, values in self.options.values()}
+        given = [Argument(item.name, self._filled(item, index), item.default, item.kind, item.default is not REQUIRED) for item in ordered]
+        return (*given, *(Argument(name, flag, False, "option:" + name, True) for name, flag in flags.items()))
+
+    def _filled(self, parameter: _Open, index: int) -> Any:
+        found = parameter.values[index]
+        if found is not ABSENT:
+            return found
+        return next(item for item in parameter.values if item is not ABSENT) if parameter.default is REQUIRED else parameter.default
+
+    def make(self, name: str) -> Make:
+        """Return how the template makes an entry, with parameters for what differs."""
+        full = self.full[name]
+        given = (replace(argument, value=self.written.get((name, argument.name), argument.value)) for argument in full.arguments)
+        return replace(full, arguments=tuple(given))
