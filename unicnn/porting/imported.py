@@ -71,3 +71,5 @@ class Imported:
     recording: Recording | None = field(default=None, repr=False)
     training: bool = True
     """Whether the original's behaviour in training was read, too."""
+    rounded: tuple[str, ...] = ()
+    """The parameters that lost digits when they became float32, such as a constant written as 1/255."""

@@ -129,19 +129,23 @@ def _check_sharing(weights: Mapping[str, Known]) -> None:
         seen[known.source] = name
 
 
-def read_weights(lifted: Lift) -> dict[str, Any]:
-    """Return the weights in canonical layout, one array after the other, as float32."""
+def read_weights(lifted: Lift) -> tuple[dict[str, Any], list[str]]:
+    """Return copies of the weights in canonical layout as float32, made one after the other, and the names of those that this rounded."""
     wanted = infer(lifted.model).parameters
-    result = {}
+    result, rounded = {}, []
     for name, parameter in wanted.items():
-        array = np.ascontiguousarray(lifted.weights[name].read(), np.float32)
-        if array.shape != parameter.shape:
+        given = np.asarray(lifted.weights[name].read())
+        if given.shape != parameter.shape:
             raise PortError(
-                f"{name} has the shape {array.shape} where the layer needs {parameter.shape}. The network does not fit the input it was given; "
+                f"{name} has the shape {given.shape} where the layer needs {parameter.shape}. The network does not fit the input it was given; "
                 "check the input's shape."
             )
+        # A copy, because the original's memory may change when somebody goes on training it.
+        array = np.array(given, np.float32, order="C")
+        if given.dtype != np.float32 and not np.array_equal(array, given, equal_nan=True):
+            rounded.append(name)
         result[name] = array
-    return result
+    return result, rounded
 
 
 def imported(lifted: Lift, dialect: str, recording: Recording, notes: tuple[str, ...], *, training: bool) -> Imported:
@@ -152,9 +156,12 @@ def imported(lifted: Lift, dialect: str, recording: Recording, notes: tuple[str,
     )
     if fixed:
         notes = (*notes, f"{', '.join(fixed)}: numbers that are fixed in the original are weights here; a training would move them.")
+    weights, rounded = read_weights(lifted)
+    if rounded:
+        notes = (*notes, f"{', '.join(rounded)}: rounded to float32; the original has more digits.")
     return Imported(
         lifted.model,
-        read_weights(lifted),
+        weights,
         dialect,
         origins,
         lifted.places,
@@ -164,4 +171,5 @@ def imported(lifted: Lift, dialect: str, recording: Recording, notes: tuple[str,
         notes,
         recording,
         training,
+        tuple(rounded),
     )

@@ -121,10 +121,8 @@ def split(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
 
 def aligned(drafts: Drafts, call: Call, values: list[Lifted]) -> list[Lifted]:
     """Return values that meet in one layer in one order; vectors that were flattened differently are put in ours."""
-    if (
-        (any(value.image is not None for value in values)
-        and len({(value.order, value.image) for value in values}) > 1)
-        or (call.op == "concat" and any(value.image is not None for value in values))
+    if (any(value.image is not None for value in values) and len({(value.order, value.image) for value in values}) > 1) or (
+        call.op == "concat" and any(value.image is not None for value in values)
     ):
         return [drafts.settled(call, value) for value in values]
     if len({value.rank for value in values}) > 1:

@@ -21,7 +21,7 @@ from unicnn.graph import Graph, infer
 from unicnn.model import Model
 from unicnn.porting.imported import Imported
 from unicnn.porting.normal import canonical
-from unicnn.porting.proof.certificate import Certificate, Row, Training
+from unicnn.porting.proof.certificate import LIMIT, ROUNDED_LIMIT, Certificate, Row, Training
 from unicnn.porting.proof.judging import distance, gradient_rows, layer_rows
 from unicnn.porting.proof.side import DescribedSide, ImportedSide, Observed, Side, Trained
 from unicnn.porting.proof.steps import Plan, plan_of
@@ -167,11 +167,13 @@ class _Proof:
         gradients = gradient_rows(original["float64"], port["float64"], renamed)
         if problem := _meaningless(original["float64"]):
             return self._certificate(problem=problem)
+        limit = ROUNDED_LIMIT if isinstance(self.side, ImportedSide) and self.side.imported.rounded else LIMIT
+        layers, outputs, gradients = ([dataclasses.replace(row, limit=limit) for row in rows] for rows in (layers, outputs, gradients))
         certificate = self._certificate(
             layers=tuple(layers),
             outputs=tuple(outputs),
             gradients=tuple(gradients),
-            training=self._trained(folder, answer, renamed),
+            training=dataclasses.replace(self._trained(folder, answer, renamed), limit=limit),
             control=self._control(port["float64"], control, renamed),
             notes=self._notes(original["float64"], port["float64"], layers),
         )

@@ -9,6 +9,8 @@ from typing import Any
 
 LIMIT = 1e-10
 """How far two float64 results may be apart, relative to the largest value of the array."""
+ROUNDED_LIMIT = 2.0**-20
+"""The same where the port holds numbers rounded to float32 that the original has with more digits."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,12 @@ class Row:
     float64: float | None
     bounds: tuple[float, float] | None = None
     differs: str | None = None
+    limit: float = LIMIT
 
     @property
     def agrees(self) -> bool:
         """Tell whether the array is the same in both."""
-        same = self.float64 is None or self.float64 <= LIMIT
+        same = self.float64 is None or self.float64 <= self.limit
         return self.differs is None and same and (self.bounds is None or max(self.bounds) <= 1)
 
 
@@ -43,11 +46,12 @@ class Training:
     weights: float = 0.0
     moved: float = 0.0
     skipped: str | None = None
+    limit: float = LIMIT
 
     @property
     def agrees(self) -> bool:
         """Tell whether both trainings are the same."""
-        return self.skipped is not None or max(self.losses, self.weights) <= LIMIT
+        return self.skipped is not None or max(self.losses, self.weights) <= self.limit
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class Certificate:
         row = self.first
         how = row.differs or (
             f"by {row.float64:.1e} of its largest value in float64"
-            if row.float64 is not None and row.float64 > LIMIT
+            if row.float64 is not None and row.float64 > row.limit
             else f"by {max(row.bounds or (0, 0)):.1f} of what rounding allows in float32"
         )
         return f"Not the same: {row.name} ({row.op}) is the first to differ, {how}." + (f" {self.cause}" if self.cause else "")
