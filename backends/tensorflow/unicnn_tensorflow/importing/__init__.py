@@ -1,0 +1,1 @@
+"""Reading networks of Keras and TensorFlow: trace, walk, replay."""

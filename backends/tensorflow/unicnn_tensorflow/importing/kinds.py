@@ -1,0 +1,50 @@
+"""The kinds of layers: which are read from their configuration, which from what they do, and which are not read at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+CONTAINER = "container"
+"""A layer that the user has written, or a model: what it does is glue, and the layers that it calls are its parts."""
+PLAIN = "plain"
+"""A layer of Keras that has no weights or is arithmetic: what it does carries its name."""
+CONFIGURED = "configured"
+"""A layer that is read from its configuration, whatever it does."""
+OPAQUE = "opaque"
+"""A layer of Keras for which there is no word."""
+
+_CONFIGURED = frozenset({
+    "AdaptiveAveragePooling2D", "AveragePooling2D", "BatchNormalization", "Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D",
+    "Dropout", "ELU", "LayerNormalization", "MaxPooling2D", "SeparableConv2D",
+})  # fmt: skip
+_PLAIN = frozenset({
+    "Activation", "ActivityRegularization", "Add", "Average", "AveragePooling1D", "Concatenate", "Conv1D", "Cropping1D", "Cropping2D",
+    "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Identity", "LeakyReLU",
+    "MaxPooling1D", "Maximum", "Minimum", "Multiply", "Normalization", "Permute", "ReLU", "Rescaling", "Reshape", "Softmax",
+    "Subtract", "ZeroPadding1D", "ZeroPadding2D",
+})  # fmt: skip
+_CONTAINERS = frozenset({"Functional", "Lambda", "Layer", "Model", "Sequential", "InputLayer"})
+TRAINING_ONLY = frozenset({
+    "AlphaDropout", "GaussianDropout", "GaussianNoise", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip",
+    "RandomRotation", "RandomTranslation", "RandomZoom", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
+})  # fmt: skip
+"""Layers that pass their input on in inference."""
+
+
+def kind_of(layer: Any) -> str:
+    """Return the kind of a layer. A class that the user derives from one of Keras' is the user's: nobody knows what it changes."""
+    cls = type(layer)
+    if not cls.__module__.startswith("keras.src.layers.") or cls.__name__ in _CONTAINERS:
+        return CONTAINER
+    if cls.__name__ in _CONFIGURED:
+        # Adapters and quantised weights change what the configuration says, so these are read from what they do.
+        changed = getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None) or getattr(layer, "rms_scaling", False)
+        return PLAIN if changed else CONFIGURED
+    return PLAIN if cls.__name__ in _PLAIN else OPAQUE
+
+
+def is_layer(value: object) -> bool:
+    """Tell whether something is a layer of Keras."""
+    return isinstance(value, keras.layers.Layer)
