@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from unicnn.errors import InputError
-from unicnn.graph import Graph, infer
+from unicnn.graph import infer
 from unicnn.porting.difference.comparing import compare
 from unicnn.porting.difference.matching import Matching, match
 from unicnn.porting.difference.measuring import Measuring, drawn
@@ -26,15 +26,18 @@ _EXACT = ("conv", "pool", "linear", "shape", "merge")
 
 
 def diff(
-    a: Any, b: Any, *, run: bool = True, batch: int | None = None, seed: int = 0, progress: Told = lambda _: None
-) -> NetworkDiff | RecipeDiff:
+    a: Any, b: Any, *, input: Any = None, other_input: Any = None, run: bool = True, batch: int | None = None, seed: int = 0,
+    training: bool = True, progress: Told = lambda _: None,
+) -> NetworkDiff | RecipeDiff:  # fmt: skip
     """Return what differs between two networks, or two recipes, and what each difference does to the numbers.
 
-    Each may be a Model or a Recipe, an imported network, or a text that names one. Both networks are run on the NumPy backend in float64
+    Each may be a Model or a Recipe, an imported network, a framework's own network, or a text that names one; for a framework's, `input`
+    is the shape it takes, batch axis included, and `other_input` that of the second one, if it is another. Both networks are run on the NumPy backend in float64
     with the same weights, the first one's, on `batch` random samples (as many as are quick by default); `run=False` only compares what
-    is written. `seed` draws the samples, and weights where none came with a network. `progress` is told what is being done.
+    is written. `seed` draws the samples, and weights where none came with a network. `training=False` does not read what a
+    framework's network does in training. `progress` is told what is being done.
     """
-    first, second = subject(a), subject(b)
+    first, second = subject(a, input, training=training), subject(b, input if other_input is None else other_input, training=training)
     if isinstance(first, Recipe) and isinstance(second, Recipe):
         from unicnn.porting.difference.recipes import recipes
 
@@ -66,7 +69,7 @@ class _Networks:
         titles = (a.model.name, b.model.name)
         return NetworkDiff(
             *titles, self._rows(apart), tuple(self.differences), (a.size, b.size), self.matching.renamed, samples,
-            whole.output, whole.argmax, whole.training, said, same, self.note or whole.note,
+            whole.output, whole.argmax, whole.training, said, same, self.note,
         )  # fmt: skip
 
     def _measured(self) -> tuple[Effect, dict[str, float | None], int]:
@@ -75,15 +78,27 @@ class _Networks:
         self.progress(f"running {a.model.name}")
         measuring = Measuring(self.wiring, mine, theirs, self.batch, self.seed)
         self.progress(f"running {b.model.name}")
-        apart = measuring.apart(b.model, theirs) if _runs(b) else {}
+        apart = measuring.apart(b.model, theirs)
         for place, item in enumerate(self.differences):
             self.progress(f"making difference {place + 1} of {len(self.differences)} alone")
             effect = measuring.effect(item.atoms, None if item.kind in ("missing", "added", "order") else item.a)
             self.differences[place] = dataclasses.replace(item, effect=effect, severity=_severity(item, effect, self.wiring))
         whole = self._together(measuring)
+        if whole.output is None:
+            self.note = f"As a whole, the networks cannot be compared in numbers. {whole.note}"
+            apart = self._comparable(apart)
         if measuring.heavy:
             self.note = "The network is large, so training passes were left out; training may differ where inference does not."
         return whole, apart, measuring.samples
+
+    def _comparable(self, apart: Mapping[str, float | None]) -> dict[str, float | None]:
+        """Return what is known of the layers before the first whose weights are others: after it, numbers say nothing."""
+        found: dict[str, float | None] = {}
+        for a, b in self.matching.both:
+            if [item.shape for item in a.parameters.values()] != [item.shape for item in b.parameters.values()]:
+                break
+            found[a.name] = apart.get(a.name)
+        return found
 
     def _all_weights(self) -> tuple[dict[str, Array], dict[str, Array]]:
         """Return weights for both networks: the first one's own or drawn ones, and for the second the same wherever they fit."""
@@ -132,10 +147,6 @@ class _Networks:
             Row(pair.a, pair.b, tuple(at.get(place, ())), apart.get(pair.a.name) if pair.a and pair.b else None)
             for place, pair in enumerate(pairs)
         )
-
-
-def _runs(graph: Graph) -> bool:
-    return all(shape for shape in graph.shapes.values())
 
 
 def _renamed(parameter: str, to_a: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ _FACTS = {
     ("BatchNorm2d", "eps"): "epsilon: 1e-5 in PyTorch, Gluon, Flax and ONNX, 1e-3 in Keras and mx.nd.BatchNorm.",
     ("LayerNorm", "eps"): "epsilon: 1e-5 in PyTorch, MXNet and ONNX, 1e-6 in Flax, 1e-3 in Keras.",
     ("BatchNorm2d", "running_var"): "PyTorch stores the unbiased running variance, n/(n - 1) times the one that everybody else stores.",
-    ("Dropout", "p"): "p is the probability to drop, in every framework; TensorFlow 1's keep_prob is 1 - p.",
+    ("Dropout", "p"): "the probability p is that of dropping, in every framework; TensorFlow 1's keep_prob is 1 - p.",
     ("AvgPool2d", "count_include_pad"): "PyTorch, Gluon and Flax count the padding in the mean; Keras and, by default, ONNX do not.",
     ("LeakyReLU", "negative_slope"): "the default slope is 0.01 in PyTorch, JAX and ONNX, 0.3 in Keras, 0.2 in tf.nn, 0.25 in mx.nd.",
     ("ELU", "alpha"): "the default alpha is 1, but 0.25 in mx.nd.LeakyReLU.",
@@ -107,9 +107,11 @@ def replaced(a: Node, b: Node) -> str:
     return f"{type(b.op).__name__} stands where the first network has {type(a.op).__name__}."
 
 
-def alone(node: Node, who: str) -> str:
+def alone(node: Node) -> str:
     """Return what it means that only one network has a layer."""
     op = type(node.op).__name__
+    if op == "Transpose" and node.op.fields()["axes"] == (0, 2, 3, 1):
+        return "Channels last: TensorFlow flattens height, width, channels, so the next dense weight has its columns in that order."
     told = {
         "Softmax": "Keras networks often end in a softmax for a loss of probabilities, others in raw scores: never put both into a loss.",
         "LogSoftmax": "It belongs to a loss of log probabilities (NLLLoss, from_logits=True in Gluon), not to one of raw scores.",
@@ -117,11 +119,9 @@ def alone(node: Node, who: str) -> str:
         "Identity": "It passes its input on.",
         "Pad": "Keras and PyTorch write a padding with unequal sides, or a numeric one, as a layer of its own.",
         "Flatten": "Gluon's Dense flattens by itself, so networks often lack it there.",
-    }.get(op, "")
-    if op == "Transpose" and node.op.fields()["axes"] == (0, 2, 3, 1):
-        told = "Channels last: TensorFlow flattens height, width, channels, so the next dense weight has its columns in that order."
-    size = f", with {node.size:,} numbers of its own" if node.size else ""
-    return f"{_sentence(who)} {told}".strip() if told else f"{_sentence(who)[:-1]}: {node.op} giving {by(node.shape)}{size}."
+    }
+    size = f" and holds {node.size:,} numbers" if node.size else ""
+    return told.get(op, f"It gives {by(node.shape)}{size}.")
 
 
 def order(node: Node, between: Sequence[Node], commutes: bool) -> str:

@@ -98,13 +98,13 @@ def _resolved(node: Node, key: str) -> str:
 
 
 def _missing(node: Node, place: int) -> Difference:
-    cause = causes.alone(node, "the second network lacks it")
+    cause = causes.alone(node)
     atoms: tuple[Atom, ...] = (("drop", node.name, ""),)
     return Difference("missing", node.name, None, "layer", str(node.op), "", str(node.op), "", _of(node), cause, atoms=atoms, rows=(place,))
 
 
 def _added(node: Node, place: int) -> Difference:
-    cause = causes.alone(node, "only the second network has it")
+    cause = causes.alone(node)
     atoms: tuple[Atom, ...] = (("add", node.name, ""),)
     return Difference("added", None, node.name, "layer", "", str(node.op), "", str(node.op), _of(node), cause, atoms=atoms, rows=(place,))
 

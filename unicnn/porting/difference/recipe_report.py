@@ -21,7 +21,7 @@ def parts(result: RecipeDiff, width: int, *, every: bool) -> Iterator[Renderable
     yield _choices(result, every=every)
     if result.rates:
         yield _rates(result)
-    yield from listed(result.differences, width)
+    yield from listed(result.differences, width, every=every)
     if result.note:
         yield f"[yellow]note:[/] {escape(result.note)}"
     yield verdict(result)

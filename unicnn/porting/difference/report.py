@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from unicnn import terminal
-from unicnn.ops.fields import by
 from unicnn.porting.difference.result import (
     INFERENCE,
     INITIAL,
@@ -20,8 +18,8 @@ from unicnn.porting.difference.result import (
     Difference,
     Effect,
     NetworkDiff,
-    Row,
 )
+from unicnn.porting.difference.rows import LONG, side_by_side
 from unicnn.porting.difference.verdict import size, title
 
 if TYPE_CHECKING:
@@ -57,8 +55,8 @@ def _network(result: NetworkDiff, width: int, *, every: bool) -> Iterator[Render
 
     a, b = escape(result.a), escape(result.b)
     yield f"[bold]{a}[/], {result.parameters[0]:,} parameters, and [bold]{b}[/], {result.parameters[1]:,} parameters"
-    yield _table(result, every=every)
-    yield from listed(result.differences, width)
+    yield side_by_side(result, every=every)
+    yield from listed(result.differences, width, every=every)
     for told in filter(None, (result.weights, result.note)):
         yield f"[yellow]note:[/] {escape(told)}"
     yield verdict(result)
@@ -71,82 +69,38 @@ def verdict(result: Any) -> RenderableType:
     return f"[bold {'green' if result.same else 'red'}]{escape(result.verdict)}[/]"
 
 
-def _table(result: NetworkDiff, *, every: bool) -> RenderableType:
-    from rich.markup import escape
-
-    titles = (result.a, result.b) if result.a != result.b else (f"{result.a} (first)", f"{result.b} (second)")
-    table = terminal.table("", "layer", escape(titles[0]), escape(titles[1]), "output", "apart", right=1)
-    for rows in _chunks(result.rows, every=every):
-        if len(rows) > 1:
-            table.add_row("", f"[dim]{_elided(rows)}[/]", "", "", "", _apart(rows[-1].apart))
+def listed(differences: Iterable[Difference], width: int, *, every: bool) -> Iterator[RenderableType]:
+    """Yield each difference: what it is, what it does alone, and why it may be there; long runs of missing layers in one line unless `every`."""
+    numbered = list(enumerate(differences, 1))
+    for kind, group in groupby(numbered, key=lambda item: (item[1].kind, item[1].severity)):
+        members = list(group)
+        if every or kind[0] not in ("missing", "added") or len(members) <= LONG:
+            for number, item in members:
+                yield from _one(number, item, width)
         else:
-            table.add_row(*_cells(rows[0]))
-    return table
-
-
-def _chunks(rows: tuple[Row, ...], *, every: bool) -> Iterator[list[Row]]:
-    """Yield rows that are shown, one by one, and runs of rows that are not; the neighbours of what differs are shown."""
-    near = {other for place, row in enumerate(rows) if not row.plain for other in (place - 1, place, place + 1)}
-    shown = [every or place in near for place in range(len(rows))]
-    for visible, group in groupby(zip(shown, rows, strict=True), key=lambda item: item[0]):
-        members = [row for _, row in group]
-        if visible or len(members) == 1:
-            yield from ([row] for row in members)
-        else:
-            yield members
-
-
-def _elided(rows: list[Row]) -> str:
-    told = [f"{sum(row.resized for row in rows)} of other sizes" if any(row.resized for row in rows) else ""]
-    renamed = sum(row.a is not None and row.b is not None and row.a.name != row.b.name for row in rows)
-    told.append(f"{renamed} with another name" if renamed else "")
-    return f"… {len(rows)} equal layers{''.join(f', {text}' for text in told if text)} …"
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    from rich.markup import escape
-
-    a, b = row.a, row.b
-    marks = ", ".join(str(number + 1) for number in row.differences)
-    if a is None or b is None:
-        node = a or b
-        assert node is not None
-        there = f"{escape(str(node.op))}{_held(node.size)}"
-        colour, sign = ("red", "-") if a else ("green", "+")
-        ops = (f"[{colour}]{there}[/]", "[dim]—[/]") if a else ("[dim]—[/]", f"[{colour}]{there}[/]")
-        return marks, f"[{colour}]{sign} {escape(node.name)}[/]", *ops, by(node.shape), ""
-    name = escape(a.name) if a.name == b.name else f"{escape(a.name)} [dim]|[/] {escape(b.name)}"
-    shape = by(a.shape) if a.shape == b.shape else f"[yellow]{by(a.shape)} | {by(b.shape)}[/]"
-    held = ("", "") if a.size == b.size else (_held(a.size), _held(b.size))
-    mine, theirs = (f"{escape(str(node.op))}{text}" for node, text in zip((a, b), held, strict=True))
-    if mine == theirs:
-        return marks, name, f"[dim]{mine}[/]", "[dim]same[/]", shape, _apart(row.apart)
-    colour = "yellow" if row.differences else "dim"
-    return marks, name, f"[{colour}]{mine}[/]", f"[{colour}]{theirs}[/]", shape, _apart(row.apart)
-
-
-def _held(count: int) -> str:
-    return f" ({count:,} numbers)" if count else ""
-
-
-def _apart(value: float | None) -> str:
-    if value is None:
-        return ""
-    return "0" if value == 0 else f"[red]{size(value)}[/]" if value > NOTHING else f"[dim]{value:.0e}[/]"
-
-
-def listed(differences: Iterable[Difference], width: int) -> Iterator[RenderableType]:
-    """Yield each difference: what it is, what it does alone, and why it may be there."""
-    from rich.markup import escape
-
-    for number, item in enumerate(differences, 1):
-        values, begin = _values(item), f"{number}. {title(item)}"
-        short = len(begin + values + item.severity) + 2 <= width
-        shown = f"{values}:" if short else ":"
-        yield f"[bold]{escape(begin)}[/]{escape(shown)} [{_COLOURS[item.severity]}]{item.severity}[/]"
-        yield from () if short else _wrapped(values.lstrip(": "), width)
-        yield from _wrapped(" ".join(filter(None, (effect(item.effect, item.a, item.severity), item.cause))), width)
+            yield _many(members)
     yield ""
+
+
+def _one(number: int, item: Difference, width: int) -> Iterator[RenderableType]:
+    from rich.markup import escape
+
+    values, begin = _values(item), f"{number}. {title(item)}"
+    short = len(begin + values + item.severity) + 2 <= width
+    shown = f"{values}:" if short else ":"
+    yield f"[bold]{escape(begin)}[/]{escape(shown)} [{_COLOURS[item.severity]}]{item.severity}[/]"
+    yield from () if short else _wrapped(values.lstrip(": "), width)
+    yield from _wrapped(" ".join(filter(None, (effect(item.effect, item.a, item.severity), item.cause))), width)
+
+
+def _many(members: list[tuple[int, Difference]]) -> RenderableType:
+    from rich.markup import escape
+
+    (first, one), (last, other) = members[0], members[-1]
+    names = f"{one.a or one.b} to {other.a or other.b}"
+    told = "are missing" if one.kind == "missing" else "are added"
+    begin = f"[bold]{first} to {last}. {len(members)} layers {told}[/], {escape(names)}:"
+    return f"{begin} [{_COLOURS[one.severity]}]{one.severity}[/]"
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from unicnn import sources
+from unicnn import plugins, sources
 from unicnn.checks import check_weights
 from unicnn.errors import DescriptionError, InputError
 from unicnn.graph import infer
@@ -18,9 +16,6 @@ from unicnn.model import Model
 from unicnn.training.recipe import Recipe
 
 Array: TypeAlias = np.ndarray[Any, Any]
-
-_FOREIGN = (".onnx", "-symbol.json")
-"""Ends of the names of files that only an importer reads."""
 
 
 @dataclass(frozen=True)
@@ -34,44 +29,39 @@ class Network:
 Subject: TypeAlias = "Network | Recipe"
 
 
-def subject(value: Any) -> Subject:
-    """Return what is to be compared: a Model, a Recipe, an imported network, or whatever a text names."""
+def subject(value: Any, shape: Any = None, *, training: bool = True) -> Subject:
+    """Return what is to be compared: a Model, a Recipe, an imported network, a framework's network, or whatever a text names."""
     if isinstance(value, str):
-        return subject(named(value))
+        return subject(named(value, shape, training=training))
     if isinstance(value, (Network, Recipe)):
         return value
     if isinstance(value, Model):
         return Network(value)
     model, weights = getattr(value, "model", None), getattr(value, "weights", None)
-    if isinstance(model, Model) and (weights is None or isinstance(weights, Mapping)):
-        return Network(model, check_weights(infer(model), weights, "float64") if weights else None)
-    raise InputError(
-        f"diff takes networks (a Model, an imported one, or the name of one) and recipes, not {type(value).__name__}. "
-        "Import a framework's network first."
-    )
+    if isinstance(model, Model):
+        return Network(model, check_weights(infer(model), weights, "float64") if isinstance(weights, Mapping) else None)
+    if shape is None:
+        raise InputError(
+            f"diff was given a {type(value).__name__}, which is no Model and no Recipe. If it is a network of a framework, say what it takes: "
+            "input=(1, 1, 28, 28), batch axis included."
+        )
+    from unicnn.porting.reading import from_framework
+
+    return subject(from_framework(value, shape, training=training))
 
 
-def named(text: str, shape: str | None = None, *, recipe: bool = False) -> Any:
+def named(text: str, shape: Any = None, *, recipe: bool = False, training: bool = True) -> Any:
     """Return what a text names: a Model or a Recipe of unicnn, or a network of a framework, for which `shape` is its input's."""
     if recipe:
         return sources.find_recipe(text)
-    if text.endswith(_FOREIGN):
-        return _imported(text, shape, None)
-    try:
-        return sources.find(text)
-    except DescriptionError as error:
-        if not text.rpartition(":")[0].endswith(".py"):
-            raise
-        return _imported(text, shape, error)
+    python = text.endswith(".py") or ".py:" in text
+    data = any(text.endswith(suffix) for info in plugins.dialects().values() for suffix in info.suffixes)
+    if not data and not (python and shape is not None):
+        try:
+            return sources.find(text)
+        except DescriptionError:
+            if not python:
+                raise
+    from unicnn.porting.finding import find_network
 
-
-def _imported(text: str, shape: str | None, error: DescriptionError | None) -> Any:
-    """Return a framework's network, read by the plugin that knows it; where nothing can be read, raise `error`."""
-    if importlib.util.find_spec("unicnn.porting.reading") is None:
-        if error is not None:
-            raise error
-        raise InputError(
-            f"{text}: networks of other frameworks cannot be read by this version of unicnn. Give a .toml or .json description."
-        )
-    reading = importlib.import_module("unicnn.porting.reading")
-    return reading.find_network(text, shape)
+    return find_network(text, shape, training=training)

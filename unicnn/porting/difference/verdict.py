@@ -94,4 +94,6 @@ def size(value: float | None) -> str:
         return "unknown"
     if value == float("inf"):
         return "beyond measure"
-    return f"{value:.0%}" if value >= 0.1 else f"{value:.1%}" if value >= 1e-3 else f"{value:.0e}"
+    if value >= 100:
+        return f"{value:.0e} times"
+    return f"{value:,.0%}" if value >= 0.1 else f"{value:.1%}" if value >= 1e-3 else f"{value:.0e}"
