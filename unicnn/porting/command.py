@@ -25,6 +25,7 @@ def port(
     inference_only: Annotated[bool, typer.Option("--inference-only", help="Leave out what the network does in training only.")] = False,
     proof: Annotated[bool, typer.Option("--proof/--no-proof", help="Run the port and compare it with the original.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    python: Annotated[Path | None, typer.Option(metavar="FILE", help="The interpreter of another environment, to run the port in.")] = None,
     seed: Annotated[int, typer.Option(help="Draws the inputs of the proof.")] = 0,
 ) -> None:
     """Write a network as source of another framework, with its weights, and prove that both compute the same.
@@ -53,8 +54,9 @@ def port(
         from unicnn.porting.proof import verify
 
         certificate = verify(
-            original, output, to=to, recipe=described, weights=held, training=not inference_only, seed=seed, progress=progress
-        )
+            original, output, to=to, recipe=described, weights=held, training=not inference_only, seed=seed, python=python,
+            progress=progress,
+        )  # fmt: skip
     terminal.write(str(files.certificate), certificate.to_json())
     from unicnn.porting.proof.report import show
 

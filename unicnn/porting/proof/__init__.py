@@ -19,6 +19,7 @@ from unicnn.errors import PortError, UnsupportedError
 from unicnn.files import from_dict, save_weights
 from unicnn.graph import Graph, infer
 from unicnn.model import Model
+from unicnn.porting.dialect import DialectInfo
 from unicnn.porting.imported import Imported
 from unicnn.porting.normal import canonical
 from unicnn.porting.proof.certificate import LIMIT, ROUNDED_LIMIT, Certificate, Row, Training
@@ -46,6 +47,7 @@ def verify(
     weights: Mapping[str, Array] | None = None,
     training: bool = True,
     seed: int = 0,
+    python: str | Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Certificate:
     """Compare the network in a source file with the original, and return the certificate.
@@ -53,15 +55,19 @@ def verify(
     `original` is what `from_framework` returned, an object of a framework (then `input` is its shape), or a Model with its
     `weights`. `file` is source of the dialect `to`; it is run in a fresh process, and must define `entry` (the model's name in
     that dialect's spelling unless given), which makes the network, and ``load_weights(net, path)``. Every layer, every output and
-    every gradient is compared in float64 and in float32; with a `recipe`, 20 training steps too.
+    every gradient is compared in float64 and in float32; with a `recipe`, 20 training steps too. `python` is the interpreter of
+    another environment, where unicnn and the port's framework are installed.
     """
     side = _side(original, input, weights, training)
     info = plugins.dialect(to)
     path = Path(file)
-    if not info.installed:
-        raise PortError(f"{path}: {info.title} is not installed, so the port cannot be run. Install it with: {info.install}")
+    if python is None and not info.installed:
+        raise PortError(
+            f"{path}: {info.title} is not installed here, so the port cannot be run. Install it with: {info.install}, or name the interpreter "
+            "of an environment that has it and unicnn (--python)."
+        )
     name = entry or info.emitter().entry(side.model.name)
-    return _Proof(side, path, info, name, recipe, seed, training, progress).run()
+    return _Proof(side, path, info, name, recipe, seed, training, str(python or sys.executable), progress).run()
 
 
 def _side(original: Any, input: Any, weights: Mapping[str, Array] | None, training: bool) -> Side:
@@ -80,18 +86,12 @@ def _side(original: Any, input: Any, weights: Mapping[str, Array] | None, traini
 
 class _Proof:
     def __init__(
-        self, side: Side, path: Path, info: Any, entry: str, recipe: Recipe | None, seed: int, training: bool, progress: Any
-    ) -> None:
-        self.side, self.path, self.info, self.entry, self.seed, self.training, self.progress = (
-            side,
-            path,
-            info,
-            entry,
-            seed,
-            training,
-            progress,
-        )
+        self, side: Side, path: Path, info: DialectInfo, entry: str, recipe: Recipe | None, seed: int, training: bool, python: str, progress: Callable[[str], None]
+    ) -> None:  # fmt: skip
+        self.side, self.path, self.info, self.entry = side, path, info, entry
+        self.training, self.python, self.progress = training, python, progress
         self.graph: Graph = infer(side.model)
+        self.limit = ROUNDED_LIMIT if isinstance(side, ImportedSide) and side.imported.rounded else LIMIT
         self.samples = 1 if self.graph.multiply_adds > LARGE else 2
         self.inputs = [
             randomness.normal((self.samples, *shape), "proof", seed, name).astype(np.float32) for name, shape in side.model.inputs
@@ -105,24 +105,21 @@ class _Proof:
     def run(self) -> Certificate:
         with tempfile.TemporaryDirectory(prefix="unicnn-proof-") as folder:
             self.progress(f"running the {self.info.title} port")
-            port = self._start(Path(folder))
-            self.progress("running the original")
-            original = {dtype: self.side.observe(self.inputs, self.cotangents, dtype) for dtype in ("float64", "float32")}
-            self._finish(port)
+            self._write_job(Path(folder))
+            command = [self.python, "-m", "unicnn.porting.proof.worker", folder]
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as port:
+                try:
+                    self.progress("running the original")
+                    original = {dtype: self.side.observe(self.inputs, self.cotangents, dtype) for dtype in ("float64", "float32")}
+                    _, self.errors = port.communicate()
+                finally:
+                    port.kill()
+            self.code = port.returncode
             return self._judged(Path(folder), original)
-
-    def _start(self, folder: Path) -> subprocess.Popen[str]:
-        self._write_job(folder)
-        command = [sys.executable, "-m", "unicnn.porting.proof.worker", str(folder)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def _finish(self, process: subprocess.Popen[str]) -> None:
-        _, self.errors = process.communicate()
-        self.code = process.returncode
 
     def _write_job(self, folder: Path) -> None:
         save_weights(self.side.weights, folder / "weights.safetensors")
-        changed = {name: _changed(name, array) for name, array in self.side.weights.items()}
+        changed = {name: _changed(name, array, 2.0**-20 if self.limit == LIMIT else 2.0**-10) for name, array in self.side.weights.items()}
         save_weights(changed, folder / "control.safetensors")
         arrays = {f"input{i}": array for i, array in enumerate(self.inputs)} | {f"cotangent{i}": a for i, a in enumerate(self.cotangents)}
         if self.plan is not None:
@@ -167,13 +164,12 @@ class _Proof:
         gradients = gradient_rows(original["float64"], port["float64"], renamed)
         if problem := _meaningless(original["float64"]):
             return self._certificate(problem=problem)
-        limit = ROUNDED_LIMIT if isinstance(self.side, ImportedSide) and self.side.imported.rounded else LIMIT
-        layers, outputs, gradients = ([dataclasses.replace(row, limit=limit) for row in rows] for rows in (layers, outputs, gradients))
+        layers, outputs, gradients = ([dataclasses.replace(row, limit=self.limit) for row in rows] for rows in (layers, outputs, gradients))
         certificate = self._certificate(
             layers=tuple(layers),
             outputs=tuple(outputs),
             gradients=tuple(gradients),
-            training=dataclasses.replace(self._trained(folder, answer, renamed), limit=limit),
+            training=dataclasses.replace(self._trained(folder, answer, renamed), limit=self.limit),
             control=self._control(port["float64"], control, renamed),
             notes=self._notes(original["float64"], port["float64"], layers),
         )
@@ -241,16 +237,16 @@ class _Proof:
             file=self.path.name,
             sha256=hashlib.sha256(self.path.read_bytes()).hexdigest(),
             samples=self.samples,
+            limit=self.limit,
             versions=_versions({source, self.info.title}),
             **(nothing | found),
         )
 
 
-def _changed(name: str, array: Array) -> Array:
-    """Return a parameter changed by one part in a million; a mean of nothing but zeros, by as much absolutely."""
-    if name.endswith(".var"):
-        return (array * np.float32(1 + 2.0**-20)).astype(array.dtype)
-    return np.where(array == 0, np.float32(2.0**-20), array * np.float32(1 + 2.0**-20)).astype(array.dtype)
+def _changed(name: str, array: Array, by: float) -> Array:
+    """Return a parameter changed by so much of each number, or, where it is zero, by so much."""
+    changed = array * np.float32(1 + by)
+    return (changed if name.endswith(".var") else np.where(array == 0, np.float32(by), changed)).astype(array.dtype)
 
 
 def _matched(model: Model, other: Model) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 LIMIT = 1e-10
@@ -58,8 +58,9 @@ class Training:
 class Certificate:
     """Prove, or refute, that a port computes what the original does.
 
-    `problem` is what kept the comparison from being made or from meaning anything. `control` is the smallest difference that
-    weights changed by one part in a million made to a layer that holds weights: a comparison that overlooks it proves nothing.
+    `problem` is what kept the comparison from being made or from meaning anything. `control` is the smallest difference that weights
+    changed on purpose (by 2**-20 of each, or 2**-10 where the limit is that of float32) made to a layer that holds weights: a
+    comparison that overlooks it proves nothing.
     """
 
     network: str
@@ -76,13 +77,14 @@ class Certificate:
     versions: Mapping[str, str]
     notes: tuple[str, ...] = ()
     problem: str | None = None
-    cause: str | None = field(default=None)
+    cause: str | None = None
+    limit: float = LIMIT
 
     @property
     def proven(self) -> bool:
         """Tell whether the port is the same network."""
         rows = (*self.layers, *self.outputs, *self.gradients)
-        seen = self.control is not None and self.control > LIMIT
+        seen = self.control is not None and self.control > self.limit
         return self.problem is None and seen and bool(self.outputs) and all(row.agrees for row in rows) and self.training.agrees
 
     @property
