@@ -34,6 +34,7 @@ def outline(graph: Graph, spelling: Spelling, hints: Hints | None = None, *, seq
 class _Builder:
     def __init__(self, graph: Graph, spelling: Spelling, hints: Hints, sequential: bool) -> None:
         self.graph, self.spelling, self.entry = graph, spelling, class_name(graph.model.name)
+        self.nested: bool = getattr(spelling, "nested", True)
         self.tree = tree(graph, spelling, hints, sequential)
         places = [node for scope in self.tree.walk() if not scope.sequence for node in direct(scope)]
         self.functions = naming.functional(graph, {node.name for node in places if spelling.function(node) is not None})
@@ -84,19 +85,25 @@ class _Builder:
         return parameters < 2 * count and count * (size + around) > count + size + 4 + parameters
 
     def _attributes(self, scope: Scope) -> dict[str, str]:
-        """Return the attribute of each unit: its name, made safe."""
-        taken: set[str] = set()
+        """Return the attribute of each unit: its name, every part of it made safe and unlike its neighbours'."""
+        given: dict[tuple[str, bool], str] = {}
+        taken: dict[str, set[str]] = {}
         result = {}
         for unit in scope.units:
-            if scope.sequence:
-                name = safe(unit.name, self.spelling.reserved) if unit.name.isidentifier() else unit.name
-            else:
-                parts = unit.name.split(".")
-                rest = [part if part.isdigit() else identifier(part, self.spelling.reserved) for part in parts[1:]]
-                name = ".".join([identifier(parts[0], self.spelling.reserved), *rest])
-            result[unit.name] = unused(name, taken)
-            taken.add(result[unit.name])
+            parts, written = unit.name.split("."), []
+            for i, part in enumerate(parts):
+                key = (".".join(parts[: i + 1]), i + 1 == len(parts))
+                if key not in given:
+                    around = taken.setdefault(".".join(parts[:i]), set())
+                    given[key] = unused(self._safe(part, scope.sequence or i > 0), around)
+                    around.add(given[key])
+                written.append(given[key])
+            result[unit.name] = ".".join(written)
         return result
+
+    def _safe(self, part: str, key: bool) -> str:
+        """Return a part of a name as an attribute, or as the key of a sequence or a container, which need not be an identifier."""
+        return part if key and not part.isidentifier() else identifier(part, self.spelling.reserved)
 
     def _renamed(self, scope: Scope, old: str, new: str) -> Iterable[tuple[str, str]]:
         for unit in scope.units:
@@ -123,7 +130,7 @@ class _Builder:
         if template.sequence:
             return Definition(group.name, True, parameters.parameters, members, ("x",), (), paths)
         inputs = dict(zip(template.externals, _arguments(len(template.externals)), strict=True))
-        weaver = Weaver(template.units, lambda unit: self._form(template, unit), inputs, [template.output])
+        weaver = Weaver(template.units, lambda unit: self._form(template, unit), inputs, [template.output], nested=self.nested)
         leaders = optional_runs(group)
         (result,) = weaver.weave(leaders)
         outputs: list[Mapping[str, str]] = [
@@ -171,7 +178,7 @@ class _Builder:
         members = tuple(self._members(root, None))
         if root.sequence:
             return Definition(self.entry, True, (), members, tuple(names.values()), (), ("",)), ()
-        weaver = Weaver(root.units, lambda unit: self._form(root, unit), names, [value for _, value in model.outputs])
+        weaver = Weaver(root.units, lambda unit: self._form(root, unit), names, [value for _, value in model.outputs], nested=self.nested)
         results = weaver.weave({})
         outputs: list[Mapping[str, str]] = [{name: name for name in self.graph.shapes}]
         statements = tuple(self._shaped(weaver, outputs, {}))

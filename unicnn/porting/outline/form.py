@@ -86,7 +86,10 @@ class Template:
 
 
 class Spelling(Protocol):
-    """Say how a dialect spells single layers; the outline decides everything else."""
+    """Say how a dialect spells single layers; the outline decides everything else.
+
+    A spelling with an attribute `nested` that is false wants every layer in a statement of its own.
+    """
 
     reserved: frozenset[str]
     """Names that no attribute, argument or class may have."""

@@ -36,8 +36,10 @@ Form = Callable[[Unit], tuple[Template, str]]
 class Weaver:
     """Turn the units of a scope into statements, in their order."""
 
-    def __init__(self, units: Sequence[Unit], form: Form, arguments: Mapping[str, str], outputs: Sequence[str]) -> None:
-        self.units, self.form, self.outputs = units, form, outputs
+    def __init__(
+        self, units: Sequence[Unit], form: Form, arguments: Mapping[str, str], outputs: Sequence[str], *, nested: bool = True
+    ) -> None:
+        self.units, self.form, self.outputs, self.nested = units, form, outputs, nested
         self.names = dict(arguments)
         self.remaining = Counter(source for unit in units for source in unit.inputs) + Counter(outputs)
         self.pending: list[Pending] = []
@@ -79,7 +81,7 @@ class Weaver:
         wanted = [source for source in unit.inputs if source not in self.names]
         tail = self.pending[len(self.pending) - len(wanted) :] if wanted else []
         in_order = [item.value for item in tail] == wanted and len(set(wanted)) == len(wanted)
-        if not in_order or not self._nests(unit, template, target, tail):
+        if not in_order or not self.nested or not self._nests(unit, template, target, tail):
             self._flush()
 
     def _nests(self, unit: Unit, template: Template, target: str, tail: list[Pending]) -> bool:
