@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from unicnn.errors import PortError
 from unicnn_tensorflow.importing.sides import cropped_sides
 from unicnn_tensorflow.importing.trace import Visit
 
@@ -22,8 +23,19 @@ def put(walker: Walker, visit: Visit) -> None:
         CONFIGURED[cls](walker, visit)
 
 
-def _bias(walker: Walker, layer: Any) -> str | None:
-    return walker.variable(layer.bias) if layer.use_bias else None
+def _bias(walker: Walker, visit: Visit) -> str | None:
+    layer = visit.layer
+    if not layer.use_bias:
+        return None
+    # Keras takes an axis as long as the bias for the channels if it is the last one, also where channels come first.
+    first = getattr(layer, "data_format", None) == "channels_first"
+    if first and any(op.type == "BiasAdd" and op.get_attr("data_format") == b"NHWC" for op in walker.trace.made_in(visit)):
+        raise PortError(
+            f"{walker.scope_of(visit.outputs[0].op)[0]} ({type(layer).__name__}) adds its bias along the width of the image and not to its "
+            f"channels: so does Keras with channels_first if an image is as wide as it has channels, here {layer.bias.shape[0]}. "
+            'Use data_format="channels_last", use_bias=False, or another width.'
+        )
+    return walker.variable(layer.bias)
 
 
 def _padding(layer: Any) -> Any:
@@ -43,14 +55,14 @@ def _geometry(layer: Any, kernel: str, groups: int) -> dict[str, Any]:
 
 def _conv(walker: Walker, visit: Visit) -> None:
     layer = visit.layer
-    operands = (visit.inputs[0], walker.variable(layer.kernel), _bias(walker, layer))
+    operands = (visit.inputs[0], walker.variable(layer.kernel), _bias(walker, visit))
     walker.put_core(visit, "conv", operands, _geometry(layer, "HWIO", layer.groups))
 
 
 def _depthwise(walker: Walker, visit: Visit) -> None:
     layer = visit.layer
     channels = visit.inputs[0].shape[-1 if layer.data_format == "channels_last" else 1]
-    operands = (visit.inputs[0], walker.variable(layer.kernel), _bias(walker, layer))
+    operands = (visit.inputs[0], walker.variable(layer.kernel), _bias(walker, visit))
     walker.put_core(visit, "conv", operands, _geometry(layer, "HWCM", channels))
 
 
@@ -67,7 +79,7 @@ def _separable(walker: Walker, visit: Visit) -> None:
     assert visit.core is not None
     name = walker.put(visit.core.op, "conv", depthwise, _geometry(layer, "HWCM", channels), result=turned, shape=sizes)
     pointwise = {**_geometry(layer, "HWIO", 1), "stride": (1, 1), "dilation": (1, 1), "padding": NO_PADDING}
-    walker.put_core(visit, "conv", (name, walker.variable(layer.pointwise_kernel), _bias(walker, layer)), pointwise)
+    walker.put_core(visit, "conv", (name, walker.variable(layer.pointwise_kernel), _bias(walker, visit)), pointwise)
 
 
 def _transposed(walker: Walker, visit: Visit) -> None:
@@ -76,12 +88,12 @@ def _transposed(walker: Walker, visit: Visit) -> None:
     rows = slice(1, 3) if a["data"] == "NHWC" else slice(2, 4)
     sizes = tuple(visit.inputs[0].shape)[rows], tuple(visit.outputs[0].shape)[rows]
     crop = cropped_sides(*sizes, layer.kernel_size, a["stride"], a["dilation"], a.pop("padding"))
-    operands = (visit.inputs[0], walker.variable(layer.kernel), _bias(walker, layer))
+    operands = (visit.inputs[0], walker.variable(layer.kernel), _bias(walker, visit))
     walker.put_core(visit, "conv_transpose", operands, {**a, "crop": crop})
 
 
 def _dense(walker: Walker, visit: Visit) -> None:
-    operands = (visit.inputs[0], walker.variable(visit.layer.kernel), _bias(walker, visit.layer))
+    operands = (visit.inputs[0], walker.variable(visit.layer.kernel), _bias(walker, visit))
     walker.put_core(visit, "linear", operands, {"kernel": "IO"})
 
 
