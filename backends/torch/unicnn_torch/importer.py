@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ from torch import nn
 
 from unicnn.errors import PortError
 from unicnn.porting.tape import Recording
+from unicnn_torch.importing.batches import check_batches
 from unicnn_torch.importing.exporting import exported
-from unicnn_torch.importing.running import TorchRunner
+from unicnn_torch.importing.running import TorchRunner, copied
 from unicnn_torch.importing.translating import translated
 
 
@@ -23,14 +23,22 @@ def accepts(value: object) -> bool:
 
 def record(value: nn.Module, inputs: tuple[tuple[int, ...], ...], *, training: bool) -> Recording:
     """Return the tape of one pass of a module over inputs of these shapes; the module itself is left as it is."""
-    modes = {module: module.training for module in value.modules()}
-    try:
-        value.train(training)
-        program = exported(value, inputs)
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-    return Recording(translated(value, program), TorchRunner(value, program))
+    net = _unwrapped(value)
+    program = exported(net, inputs, training=training)
+    made = translated(net, program, training=training)
+    if not training:
+        check_batches(net, made.tape, inputs)
+    return Recording(made.tape, TorchRunner(net, program, made))
+
+
+def _unwrapped(net: nn.Module) -> nn.Module:
+    """Return the module in a wrapper that changes how it runs and not what it computes."""
+    if isinstance(net, torch.jit.ScriptModule):
+        raise PortError("A ScriptModule has been compiled, and its source is gone. Pass the module that it was made from.")
+    if isinstance(net, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        return _unwrapped(net.module)
+    original = getattr(net, "_orig_mod", None)  # of torch.compile
+    return _unwrapped(original) if isinstance(original, nn.Module) else net
 
 
 def read(path: Path, **options: Any) -> Any:
@@ -43,7 +51,7 @@ def read(path: Path, **options: Any) -> Any:
 
 def load_parameters(value: nn.Module, path: Path) -> nn.Module:
     """Return a copy of a module with the weights of a .pt or .safetensors file, in which no code is run."""
-    net = copy.deepcopy(value)
+    net = copied(value)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -12,16 +12,17 @@ from torch import fx, nn
 
 from unicnn.errors import PortError
 from unicnn.porting.tape import Array, Ran, Runner
+from unicnn_torch.importing.translating import Translated
 
 
 class TorchRunner(Runner):
     """Run a module; values inside it come from the exported graph, whose outputs must be the module's own."""
 
-    def __init__(self, net: nn.Module, program: Any) -> None:
-        self.net, self.program = net, program
+    def __init__(self, net: nn.Module, program: Any, translated: Translated) -> None:
+        self.net, self.program, self.translated = net, program, translated
 
     def _copy(self, dtype: str) -> nn.Module:
-        return copy.deepcopy(self.net).to("cpu", getattr(torch, dtype))
+        return copied(self.net).to("cpu", getattr(torch, dtype))
 
     def run(self, inputs: Sequence[Array], cotangents: Sequence[Array], dtype: str) -> Ran:
         """Run the module in inference, forward and backward."""
@@ -29,40 +30,37 @@ class TorchRunner(Runner):
         given = [torch.tensor(array, dtype=getattr(torch, dtype), requires_grad=True) for array in inputs]
         for parameter in net.parameters():
             parameter.requires_grad_()
-        outputs = _flat(net(*(value.clone() for value in given)))
-        total = sum((value * torch.tensor(seed, dtype=value.dtype)).sum() for value, seed in zip(outputs, cotangents, strict=True))
-        assert isinstance(total, torch.Tensor)
-        total.backward()
+        with torch.enable_grad():
+            outputs = _flat(net(*(value.clone() for value in given)))
+            _backward(outputs, cotangents)
         gradients = {name: _array(value.grad) for name, value in net.named_parameters() if value.grad is not None}
-        users = self.program.graph_signature.user_inputs
-        users = ["input"] if len(users) == 1 else users
-        gradients |= {name: _array(value.grad) for name, value in zip(users, given, strict=True) if value.grad is not None}
-        values = self._values(net, given)
+        names = [name for name, _ in self.translated.tape.inputs]
+        gradients |= {name: _array(value.grad) for name, value in zip(names, given, strict=True) if value.grad is not None}
+        values, again = self._values(net, given)
         arrays = [_array(value) for value in outputs]
-        for array, name in zip(arrays, self.program.graph_signature.user_outputs, strict=True):
-            if not np.array_equal(array, values[name], equal_nan=True):
-                raise PortError(
-                    f"{type(self.net).__name__} gives other outputs when it is called than the graph that was exported from it: it "
-                    "depends on something other than its inputs and weights. Make it a function of those."
-                )
+        if any(not np.array_equal(one, other, equal_nan=True) for one, other in zip(arrays, again, strict=True)):
+            raise PortError(
+                f"{type(self.net).__name__} gives other outputs when it is called than the graph that was exported from it: it "
+                "depends on something other than its inputs and weights. Make it a function of those."
+            )
         return Ran(values, arrays, gradients)
 
-    def _values(self, net: nn.Module, inputs: Sequence[torch.Tensor]) -> Mapping[str, Array]:
-        state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
-        constants = self.program.constants
-        signature = self.program.graph_signature
+    def _values(self, net: nn.Module, inputs: Sequence[torch.Tensor]) -> tuple[Mapping[str, Array], list[Array]]:
+        """Return the values of the tape by name, and the outputs, as the exported graph computes them."""
+        state = dict([*net.named_parameters(remove_duplicate=False), *net.named_buffers(remove_duplicate=False)])
+        constants, dtype = self.program.constants, inputs[0].dtype
         feed = []
         given = iter(inputs)
-        for spec in signature.input_specs:
+        for spec in self.program.graph_signature.input_specs:
             if spec.kind.name == "USER_INPUT":
                 feed.append(next(given).detach().clone())
             else:
                 value = state.get(spec.target, constants.get(spec.target))
-                feed.append(value.detach().to(inputs[0].dtype) if value.is_floating_point() else value)
-        recorder = _Recorder(self.program.graph_module)
+                feed.append(value.detach().to(dtype) if value.is_floating_point() else value)
+        recorder = _Recorder(self.program.graph_module, self.translated.recorded)
         with torch.no_grad():
-            recorder.run(*feed)
-        return recorder.values
+            results = recorder.run(*feed)
+        return recorder.values, [_array(results[place]) for place in self.translated.outputs]
 
     def train(self, source: str, batches: Callable[[int], Any], epochs: int, dtype: str) -> tuple[list[float], Mapping[str, Array]]:
         """Train a copy of the module with the function ``train`` that `source` defines."""
@@ -73,15 +71,39 @@ class TorchRunner(Runner):
         return losses, {name: _array(value) for name, value in net.state_dict().items()}
 
 
+def copied(net: nn.Module) -> nn.Module:
+    """Return a deep copy of a module, which may keep results of its last call."""
+    memo: dict[int, Any] = {}
+    for module in net.modules():
+        for value in module.__dict__.values():
+            if isinstance(value, torch.Tensor) and not value.is_leaf:
+                memo[id(value)] = value.detach().clone()
+    return copy.deepcopy(net, memo)
+
+
+def _backward(outputs: Sequence[torch.Tensor], cotangents: Sequence[Array]) -> None:
+    """Leave the gradients of sum(output * cotangent) where they belong; without any path there are none."""
+    pairs = [
+        (value, torch.tensor(np.ascontiguousarray(seed), dtype=value.dtype))
+        for value, seed in zip(outputs, cotangents, strict=True)
+        if value.requires_grad
+    ]
+    if pairs:
+        torch.autograd.backward([value for value, _ in pairs], [seed for _, seed in pairs])
+
+
 class _Recorder(fx.Interpreter):
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, recorded: Mapping[str, str]) -> None:
         super().__init__(module)
+        self.recorded = recorded
         self.values: dict[str, Array] = {}
 
     def run_node(self, n: fx.Node) -> Any:
+        if n.op == "call_function" and n.meta.get("val") is None:
+            return None  # an assertion that numbers are of the type they were recorded with
         result = super().run_node(n)
-        if isinstance(result, torch.Tensor) and n.op == "call_function":
-            self.values[n.name] = _array(result).copy()
+        if isinstance(result, torch.Tensor) and n.name in self.recorded:
+            self.values[self.recorded[n.name]] = _array(result).copy()
         return result
 
 
