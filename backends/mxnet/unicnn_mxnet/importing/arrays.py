@@ -24,6 +24,16 @@ def of(values: np.ndarray[Any, Any], dtype: Any) -> Any:
     return array
 
 
+def values_of(array: Any) -> np.ndarray[Any, Any]:
+    """Return the values of an array as a copy, when MXNet has come to rest.
+
+    In inference MXNet moves weights into an order of oneDNN's own, in its own time: what NumPy shared would be garbage then, and
+    so is now and then what asnumpy reads while weights are on the move, if it does not crash.
+    """
+    mx.nd.waitall()
+    return array.asnumpy()  # type: ignore[no-any-return]
+
+
 class _Bytes:
     """Be a file's bytes, read from the front."""
 

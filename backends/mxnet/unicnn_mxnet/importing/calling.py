@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unicnn.errors import PortError, UnicnnError
+from unicnn.errors import PortError
 from unicnn_mxnet.compat import mx
 
 
@@ -19,17 +19,7 @@ def title(value: Any) -> str:
 def called(value: Any, inputs: Sequence[Any]) -> list[tuple[str | None, Any]]:
     """Return the outputs of a network as pairs of a key, or None, and an array."""
     _check_arguments(value, len(inputs))
-    try:
-        return _outputs(value, value(*inputs))
-    except UnicnnError:
-        raise
-    except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        shapes = ", ".join(str(tuple(array.shape)) for array in inputs)
-        raise PortError(
-            f"{title(value)} cannot be read, because it fails by itself on an input of shape {shapes}: {first} "
-            "Call it on such an array, and port it when that works; another input shape can be asked for."
-        ) from error
+    return _outputs(value, value(*inputs))
 
 
 def _check_arguments(value: Any, count: int) -> None:

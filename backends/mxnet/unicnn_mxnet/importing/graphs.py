@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import mxnet.ndarray.register as register
-
 from unicnn.errors import PortError
 from unicnn_mxnet.compat import mx
 from unicnn_mxnet.importing import operators
@@ -50,7 +48,7 @@ def _node(listener: Listener, node: Mapping[str, Any], stem: str | None, operand
     keys, values = list(attributes), list(attributes.values())
 
     def run() -> Any:
-        return register._imperative_invoke(operators.handle_of(node["op"]), operands, keys, values, None, False, False)
+        return mx.nd.register._imperative_invoke(operators.handle_of(node["op"]), operands, keys, values, None, False, False)
 
     outer = listener.place
     found = run() if stem is None else listener.within(Placed(joined(outer.path, stem), True), run)

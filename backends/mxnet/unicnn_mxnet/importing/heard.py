@@ -32,6 +32,7 @@ class Heard:
     parent: str
     """The path of the container around a layer, for what the layer does beside its own work."""
     where: Where | None
+    training: bool = False
 
     @property
     def said(self) -> tuple[Any, ...]:

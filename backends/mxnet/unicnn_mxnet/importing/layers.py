@@ -97,8 +97,11 @@ def _normalised(heard: Heard, page: Page) -> tuple[tuple[Operand, ...], dict[str
 
 @writes("BatchNorm", "_contrib_SyncBatchNorm")
 def batch_norm(heard: Heard, page: Page) -> None:
+    if heard.training and heard.flag("use_global_stats"):  # it keeps its statistics, which no description says
+        return page.foreign("use_global_stats=True")
     operands, attributes = _normalised(heard, page)
     page.last("batch_norm", *operands, **attributes)
+    return None
 
 
 @writes("_contrib_BatchNormWithReLU")

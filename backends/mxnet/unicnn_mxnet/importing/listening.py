@@ -10,13 +10,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import mxnet.ndarray.register as register
 import numpy as np
 
 from unicnn.errors import PortError
 from unicnn.porting.tape import Where
 from unicnn_mxnet.compat import mx
 from unicnn_mxnet.importing import graphs, indexing, operators
+from unicnn_mxnet.importing.doubles import in_double
 from unicnn_mxnet.importing.heard import Heard
 from unicnn_mxnet.importing.sources import here
 from unicnn_mxnet.importing.survey import Named, Placed, Survey, joined
@@ -32,7 +32,7 @@ class Listener:
 
     Arrays that do not depend on the input are replaced by what `lend` returns for them, so that the network may run with other
     numbers, and in another `dtype`, without being touched. With `still`, batch normalisation and dropout do what they do in
-    inference, and all else keeps what its derivative needs.
+    inference, but for MXNet it is training: else it would move the weights, and not keep what derivatives need.
     """
 
     def __init__(self, survey: Survey, lend: Callable[[Named, bool], Any] | None = None, *, dtype: Any = None, still: bool = False) -> None:
@@ -47,7 +47,7 @@ class Listener:
         self.counts: dict[str, int] = {}
         self.places: list[Placed] = []
         self.parents: list[str] = [""]
-        self.plain = register._imperative_invoke
+        self.plain = mx.nd.register._imperative_invoke
 
     def feed(self, name: str, array: Any) -> None:
         """Note an input."""
@@ -119,6 +119,10 @@ class Listener:
             return self._plainly("_copy", given, {}, as_list)
         if self.still and "BatchNorm" in op:
             attributes = {**attributes, "use_global_stats": True}
+        if self.dtype == "float64":
+            exact = in_double(lambda *step: self._plainly(*step, False), op, given, attributes)
+            if exact is not None:
+                return exact
         return self._plainly(op, given, attributes, as_list, handle)
 
     def _plainly(self, op: str, given: list[Any], attributes: dict[str, Any], as_list: bool, handle: int | None = None) -> Any:
@@ -137,7 +141,7 @@ class Listener:
         sizes, shapes = tuple(tuple(a.shape) for a in arrays), tuple(tuple(a.shape) for a in listed)
         place = self.place
         parent = self.parents[-1] if place.layer else place.path
-        self.heard.append(Heard(op, attributes, operands, sizes, names, shapes, place.path, place.layer, parent, here()))
+        self.heard.append(Heard(op, attributes, operands, sizes, names, shapes, place.path, place.layer, parent, here(), not self.still))
 
     def _handed(self, results: Any, out: Any) -> Any:
         """Return the results, or let the arrays that the caller gave stand for them from now on."""
@@ -202,7 +206,7 @@ class Listener:
             )
 
         return [
-            (register, "_imperative_invoke", self.invoke),
+            (mx.nd.register, "_imperative_invoke", self.invoke),
             (block, "__call__", lambda it, *args: self.inside(it, lambda: enter(it, *args))),
             (hybrid, "_call_cached_op", lambda it, *args: graphs.eagerly(self, it, args)),
             (NDArray, "reshape", lambda it, *a, **k: indexing.reshape(it, *a, **k) if self.knows(it) else reshape(it, *a, **k)),

@@ -172,7 +172,7 @@ def settle(value: Any, inputs: tuple[Any, ...]) -> None:
             "Call net.initialize(), or net.load_parameters(file), before."
         )
     if any(item._data is None for item in parameters.values()):
-        with mx.autograd.predict_mode():
+        with mx.autograd.train_mode():  # in inference MXNet would move the weights, which are read soon
             called(value, inputs)
 
 

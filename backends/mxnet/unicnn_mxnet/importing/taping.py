@@ -45,12 +45,13 @@ def recorded(value: Any, shapes: tuple[tuple[int, ...], ...], *, training: bool)
             f"{title(value)} cannot be read while MXNet imitates NumPy (mx.npx.set_np). Call mx.npx.reset_np() and write it with mx.nd."
         )
     found = survey(value)
+    mx.nd.waitall()  # see values_of
     random = np.random.default_rng(0)
     inputs = [arrays.of(random.standard_normal(shape), found.dtype or np.float32) for shape in shapes]
     with mx.autograd.pause(train_mode=training):
         settle(value, tuple(inputs))
         found = survey(value)
-        listener = Listener(found)
+        listener = Listener(found, still=not training)
         names = names_of_inputs(value, len(inputs))
         outputs = listened(listener, value, inputs, names)
     keyed = tuple((key, listener.name(array)) for key, array in outputs)
@@ -74,9 +75,7 @@ def _read(calls: Iterable[Call], listener: Listener) -> list[Named]:
 
 
 def _constant(named: Named) -> Constant:
-    array = named.array
-    # A copy: MXNet moves weights into an order of oneDNN's own whenever it sees fit, and what NumPy shared would be garbage then.
-    return Constant(named.name, tuple(array.shape), array.asnumpy, named.trainable)
+    return Constant(named.name, tuple(named.array.shape), lambda: arrays.values_of(named.array), named.trainable)
 
 
 def _holds(path: str, paths: set[str]) -> bool:

@@ -32,7 +32,7 @@ class Borrowed(mx.gluon.Block):
         scales = {"lr_mult": old.lr_mult, "wd_mult": old.wd_mult} if old is not None else {}
         parameter = self.params.get(named.name, shape=named.array.shape, dtype=dtype, grad_req=rule, **scales)
         parameter.initialize(mx.init.Zero())
-        parameter.set_data(arrays.of(named.array.asnumpy(), dtype))
+        parameter.set_data(arrays.of(arrays.values_of(named.array), dtype))
 
     def forward(self, *inputs: Any) -> Any:
         """Do what the original does, with the parameters of this block."""
@@ -44,7 +44,7 @@ class Borrowed(mx.gluon.Block):
     def _lent(self, named: Named, graded: bool) -> Any:
         if named.name in self.params:
             return self.params[named.name].data()
-        return arrays.of(named.array.asnumpy(), self.number_type)
+        return arrays.of(arrays.values_of(named.array), self.number_type)
 
 
 def trained(
