@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from unicnn.errors import InputError
-from unicnn.graph import infer
+from unicnn.graph import Node, infer
 from unicnn.porting.difference.comparing import compare
+from unicnn.porting.difference.judging import grouped, judged
 from unicnn.porting.difference.matching import Matching, match
-from unicnn.porting.difference.measuring import Measuring, drawn
-from unicnn.porting.difference.result import INFERENCE, NO_EFFECT, NOTHING, TRAINING, Difference, Effect, NetworkDiff, RecipeDiff, Row
+from unicnn.porting.difference.measuring import Measuring, draw
+from unicnn.porting.difference.result import Effect, NetworkDiff, RecipeDiff, Row
 from unicnn.porting.difference.subjects import Network, subject
 from unicnn.porting.difference.wiring import Wiring
 from unicnn.training.recipe import Recipe
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Told: TypeAlias = Callable[[str], None]
-
-_EXACT = ("conv", "pool", "linear", "shape", "merge")
-"""Families whose ops are made of sums, products and choices: if two agree on random numbers, they are the same."""
 
 
 def diff(
@@ -57,85 +55,64 @@ class _Networks:
         self.matching = match(infer(a.model), infer(b.model))
         self.wiring = Wiring(self.matching)
         self.differences = compare(self.wiring)
-        self.note = ""
+        self.notes: list[str] = []
 
     def result(self, run: bool) -> NetworkDiff:
         apart: dict[str, float | None] = {}
         whole, samples = Effect(), 0
         if run and not any(item.kind == "input" for item in self.differences):
             whole, apart, samples = self._measured()
+        else:
+            self.differences = grouped(self.differences)
         said, same = _weights(self.matching, self.a.weights, self.b.weights)
         a, b = self.matching.a, self.matching.b
-        titles = (a.model.name, b.model.name)
         return NetworkDiff(
-            *titles, self._rows(apart), tuple(self.differences), (a.size, b.size), self.matching.renamed, samples,
-            whole.output, whole.argmax, whole.training, said, same, self.note,
+            a.model.name, b.model.name, self._rows(apart), tuple(self.differences), (a.size, b.size), self.matching.renamed, samples,
+            whole.output, whole.argmax, whole.training, said, same, " ".join(self.notes),
         )  # fmt: skip
 
     def _measured(self) -> tuple[Effect, dict[str, float | None], int]:
-        a, b = self.matching.a, self.matching.b
         mine, theirs = self._all_weights()
-        self.progress(f"running {a.model.name}")
+        self.progress(f"running {self.matching.a.model.name}")
         measuring = Measuring(self.wiring, mine, theirs, self.batch, self.seed)
+        self.differences, whole = judged(self.differences, measuring, self.progress)
+        if measuring.heavy:
+            self.notes.append("The network is large, so no training pass was made; training may differ where inference does not.")
+        return whole, self._apart(measuring, theirs, whole), measuring.samples
+
+    def _apart(self, measuring: Measuring, theirs: Mapping[str, Array], whole: Effect) -> dict[str, float | None]:
+        """Return how far the layers are apart; after the first whose weights are others, numbers would say nothing."""
+        b = self.matching.b
+        if whole.output is None:
+            self.notes.append(f"As a whole, the networks cannot be compared in numbers. {whole.note}")
+            if measuring.is_heavy(b):
+                return {}
         self.progress(f"running {b.model.name}")
         apart = measuring.apart(b.model, theirs)
-        for place, item in enumerate(self.differences):
-            self.progress(f"making difference {place + 1} of {len(self.differences)} alone")
-            effect = measuring.effect(item.atoms, None if item.kind in ("missing", "added", "order") else item.a)
-            self.differences[place] = dataclasses.replace(item, effect=effect, severity=_severity(item, effect, self.wiring))
-        whole = self._together(measuring)
-        if whole.output is None:
-            self.note = f"As a whole, the networks cannot be compared in numbers. {whole.note}"
-            apart = self._comparable(apart)
-        if measuring.heavy:
-            self.note = "The network is large, so training passes were left out; training may differ where inference does not."
-        return whole, apart, measuring.samples
-
-    def _comparable(self, apart: Mapping[str, float | None]) -> dict[str, float | None]:
-        """Return what is known of the layers before the first whose weights are others: after it, numbers say nothing."""
-        found: dict[str, float | None] = {}
-        for a, b in self.matching.both:
-            if [item.shape for item in a.parameters.values()] != [item.shape for item in b.parameters.values()]:
-                break
-            found[a.name] = apart.get(a.name)
-        return found
+        if whole.output is not None:
+            return apart
+        known = itertools.takewhile(lambda pair: _shapes(pair[0]) == _shapes(pair[1]), self.matching.both)
+        return {a.name: apart[a.name] for a, _ in known}
 
     def _all_weights(self) -> tuple[dict[str, Array], dict[str, Array]]:
         """Return weights for both networks: the first one's own or drawn ones, and for the second the same wherever they fit."""
-        a, b = self.matching.a, self.matching.b
-        mine, theirs = drawn(a, self.seed), dict(self.b.weights or drawn(b, self.seed))
-        to_a = {**self.matching.to_a, **{image: name for name, image in self.matching.moved.items()}}
-        for name, value in theirs.items():
+        to_a = self._names()
+        own, others = dict(self.a.weights or {}), dict(self.b.weights or {})
+        if not own:
+            own = {_renamed(name, to_a): value for name, value in others.items()}
+        mine: dict[str, Array] = {}
+        for name, parameter in self.matching.a.parameters.items():
+            fits = name in own and own[name].shape == parameter.shape
+            mine[name] = own[name] if fits else draw(name, parameter.shape, self.seed)
+        theirs: dict[str, Array] = {}
+        for name, parameter in self.matching.b.parameters.items():
             known = _renamed(name, to_a)
-            if self.a.weights is None and self.b.weights is not None and known in mine and mine[known].shape == value.shape:
-                mine[known] = value
-        mine.update(self.a.weights or {})
-        for name, value in theirs.items():
-            known = _renamed(name, to_a)
-            if known in mine and mine[known].shape == value.shape:
-                theirs[name] = mine[known]
+            fits = known in mine and mine[known].shape == parameter.shape
+            theirs[name] = mine[known] if fits else others[name] if name in others else draw(name, parameter.shape, self.seed)
         return mine, theirs
 
-    def _together(self, measuring: Measuring) -> Effect:
-        """Return what all differences do together; those that undo each other are told so."""
-        live = [item for item in self.differences if item.severity != NO_EFFECT]
-        if not self.differences:
-            return measuring.effect(())
-        self.progress("making all differences together")
-        whole = measuring.effect([atom for item in self.differences for atom in item.atoms])
-        for group in _groups(live):
-            effect = whole if len(group) == len(live) else measuring.effect([atom for item in group for atom in item.atoms])
-            sure = effect.training is not None or all(item.severity == INFERENCE for item in group)
-            if len(group) > 1 and effect.nothing and sure:
-                self._undo(group)
-        return whole
-
-    def _undo(self, group: Sequence[Difference]) -> None:
-        names = [item.a or item.b or "the outputs" for item in group]
-        told = f"Together the differences at {' and '.join(dict.fromkeys(names))} undo each other: two ways to write the same."
-        for item in group:
-            place = self.differences.index(item)
-            self.differences[place] = dataclasses.replace(item, severity=NO_EFFECT, cause=told)
+    def _names(self) -> dict[str, str]:
+        return {**self.matching.to_a, **{image: name for name, image in self.matching.moved.items()}}
 
     def _rows(self, apart: Mapping[str, float | None]) -> tuple[Row, ...]:
         at: dict[int, list[int]] = {}
@@ -149,43 +126,13 @@ class _Networks:
         )
 
 
+def _shapes(node: Node) -> list[tuple[int, ...]]:
+    return [parameter.shape for parameter in node.parameters.values()]
+
+
 def _renamed(parameter: str, to_a: Mapping[str, str]) -> str:
     layer, _, role = parameter.rpartition(".")
     return f"{to_a.get(layer, '')}.{role}"
-
-
-def _severity(item: Difference, effect: Effect, wiring: Wiring) -> str:
-    """Return the severity of a difference in the light of what was measured; a rule that says more than a sample can stays."""
-    if item.severity != INFERENCE or effect.output is None:
-        return item.severity
-    structural = item.kind in ("missing", "added", "order", "wiring")
-    exact = item.a is not None and item.a in wiring.a.nodes and _family(wiring, item.a) in _EXACT
-    if not structural and not exact:
-        return item.severity
-    if effect.nothing:
-        return NO_EFFECT
-    quiet = effect.output <= NOTHING and (effect.local or 0.0) <= NOTHING
-    return TRAINING if quiet and effect.training is not None else INFERENCE
-
-
-def _family(wiring: Wiring, name: str) -> str:
-    from unicnn.ops.base import family
-
-    return family(type(wiring.a.nodes[name].op))
-
-
-def _groups(differences: Sequence[Difference]) -> Iterator[list[Difference]]:
-    """Yield the differences that stand next to each other, and then all of them."""
-    group: list[Difference] = []
-    for item in differences:
-        if group and item.rows and min(item.rows) > max(place for other in group for place in other.rows) + 1:
-            yield group
-            group = []
-        group.append(item)
-    if group:
-        yield group
-    if group and len(group) < len(differences):
-        yield list(differences)
 
 
 def _weights(matching: Matching, mine: Mapping[str, Array] | None, theirs: Mapping[str, Array] | None) -> tuple[str, bool | None]:

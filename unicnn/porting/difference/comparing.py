@@ -64,6 +64,7 @@ def _matched(a: Node, b: Node, place: int) -> Iterator[Difference]:
             yield Difference(
                 "hyperparameter", a.name, b.name, key, _written(mine[key]), _written(theirs[key]), _resolved(a, key), _resolved(b, key),
                 severity, causes.field(a, b, key, severity), atoms=(("field", a.name, key),), rows=(place,),
+                op=type(a.op).__name__,
             )  # fmt: skip
 
 

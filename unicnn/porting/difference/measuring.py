@@ -44,9 +44,13 @@ class Measuring:
         self.wiring, self.weights, self.others, self.seed = wiring, weights, others, seed
         graph = wiring.a.graph
         self.samples = batch or int(min(64, max(2, _WORK // max(graph.multiply_adds, 1))))
-        self.heavy = graph.multiply_adds * self.samples > 4 * _WORK
+        self.heavy = self.is_heavy(graph)
         self.x = {name: _samples(self.samples, shape, seed, name) for name, shape in graph.model.inputs}
         self.base = self.run(graph.model, weights, training=not self.heavy)
+
+    def is_heavy(self, graph: Graph) -> bool:
+        """Tell whether a network is so large that a pass of it takes many seconds."""
+        return graph.multiply_adds * self.samples > 4 * _WORK
 
     def run(self, model: Model, weights: Weights, *, training: bool) -> Ran:
         """Return what a network computes of the samples; a training pass that is impossible is left out."""
@@ -160,13 +164,8 @@ def _samples(count: int, shape: tuple[int, ...], seed: int, name: str) -> Array:
     return randomness.normal((count, *shape), "diff", seed, name) * sizes.reshape(-1, *[1] * len(shape))
 
 
-def drawn(graph: Graph, seed: int) -> dict[str, Array]:
-    """Return weights of a size that keeps signals alive, none of them special: no bias is 0 and no scale 1."""
-    return {name: draw(name, parameter.shape, seed) for name, parameter in graph.parameters.items()}
-
-
 def draw(name: str, shape: tuple[int, ...], seed: int) -> Array:
-    """Return one weight, by its full name."""
+    """Return a weight of a size that keeps signals alive, and not special: no bias is 0 and no scale 1."""
     role = name.rpartition(".")[2]
     values = randomness.uniform(shape, "diff", seed, name)
     if role in ("scale", "var"):

@@ -90,7 +90,13 @@ def _one(number: int, item: Difference, width: int) -> Iterator[RenderableType]:
     shown = f"{values}:" if short else ":"
     yield f"[bold]{escape(begin)}[/]{escape(shown)} [{_COLOURS[item.severity]}]{item.severity}[/]"
     yield from () if short else _wrapped(values.lstrip(": "), width)
-    yield from _wrapped(" ".join(filter(None, (effect(item.effect, item.a, item.severity), item.cause))), width)
+    yield from _wrapped(_layers(item), width) if item.layers else ()
+    yield from _wrapped(" ".join(filter(None, ("" if item.undone else effect(item.effect, item.a, item.severity), item.cause))), width)
+
+
+def _layers(item: Difference) -> str:
+    names = [a if a == b else f"{a} ({b})" for a, b in item.layers]
+    return f"In {', '.join(map(str, names))}." if len(names) <= 4 else f"In {names[0]}, {names[1]}, … {names[-1]}."
 
 
 def _many(members: list[tuple[int, Difference]]) -> RenderableType:

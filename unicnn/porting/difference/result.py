@@ -72,12 +72,18 @@ class Difference:
     effect: Effect = field(default_factory=Effect)
     atoms: tuple[Atom, ...] = ()
     rows: tuple[int, ...] = ()
+    op: str = ""
+    layers: tuple[tuple[str | None, str | None], ...] = ()
+    """All layers that differ in this way, by both names, if there are several; `a` and `b` are the first."""
+    undone: bool = False
+    """Whether another difference makes up for this one."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the difference as plain data."""
         effect = {key: plain(value) for key, value in vars(self.effect).items() if value not in (None, "")}
         shown = {key: getattr(self, key) for key in ("kind", "a", "b", "what", "a_value", "b_value", "a_normal", "b_normal", "severity")}
-        return shown | {"effect": effect, "cause": self.cause}
+        several = {"layers": [list(names) for names in self.layers]} if self.layers else {}
+        return shown | several | {"undone": self.undone, "effect": effect, "cause": self.cause}
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,8 @@ def title(item: Difference) -> str:
         return f"{item.a} stands {item.b_value}"
     if item.kind == "wiring":
         return f"what {item.a} takes" if item.a else "what is returned"
+    if len(item.layers) > 1:
+        return f"{item.what} of {len(item.layers)} {item.op} layers"
     return item.what if item.a is None or item.kind == "setting" else f"{item.a}'s {item.what}"
 
 
