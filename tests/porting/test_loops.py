@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -68,7 +71,6 @@ def test_a_torch_loop_trains_as_unicnn_does(name: str) -> None:
     check(name, {"losses": losses} | {place: parameter.detach().numpy() for place, parameter in places.items()})
 
 
-WRITTEN = ["torch", "tensorflow", "mxnet", "numpy"]
 TOLD = ["SGD", "means over batches", "the sum as it is", "the squared error"]
 
 
@@ -81,8 +83,82 @@ def test_a_torch_loop_prints_what_unicnn_reports(name: str, capsys: Any) -> None
     assert capsys.readouterr().out == told(name)
 
 
-def test_emitted_torch_loops_are_formatted_and_lint_free(tmp_path: Any) -> None:
-    pytest.importorskip("unicnn_torch")
-    from unicnn_torch.loop import training
+# Keras, whose rates and betas are float32
 
+
+def keras_net() -> tuple[Any, dict[str, Any]]:
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+
+    wide, layers = {"dtype": "float64"}, keras.layers
+    net = keras.Sequential(
+        [
+            layers.Input((8, 8, 2), **wide),
+            layers.Conv2D(3, 3, activation="relu", **wide),
+            layers.BatchNormalization(epsilon=2**-7, **wide),
+            layers.MaxPooling2D(2, **wide),
+            layers.Permute((3, 1, 2), **wide),
+            layers.Flatten(**wide),
+            layers.Dense(6, **wide),
+        ]
+    )
+    begun = start()
+    conv, norm, dense = net.layers[0], net.layers[1], net.layers[-1]
+    conv.set_weights([begun["conv1.weight"].transpose(2, 3, 1, 0), begun["conv1.bias"]])
+    dense.set_weights([begun["linear1.weight"].T, begun["linear1.bias"]])
+    return net, {"conv1": conv, "norm1": norm, "linear1": dense}
+
+
+def keras_weights(places: dict[str, Any]) -> dict[str, Any]:
+    (kernel, conv_bias), (matrix, dense_bias) = places["conv1"].get_weights(), places["linear1"].get_weights()
+    found = {"conv1.weight": kernel.transpose(3, 2, 0, 1), "conv1.bias": conv_bias}
+    found |= dict(zip(("norm1.scale", "norm1.shift"), places["norm1"].get_weights()[:2], strict=True))
+    return found | {"linear1.weight": matrix.T, "linear1.bias": dense_bias}
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Run what tf.function decorates as Python: compiling takes longer than twenty steps."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_keras_loop_trains_as_unicnn_does(name: str) -> None:
+    pytest.importorskip("keras")
+    from unicnn_tensorflow.loop import training
+
+    net, places = keras_net()
+    losses = run(training(recipe(name)), net, recipe(name), last=True)
+    check(name, {"losses": losses} | keras_weights(places))
+
+
+@pytest.mark.parametrize(
+    "name", ["SGD", "a short batch divided by the nominal size", "AdamW that spares biases, eps before the correction"]
+)
+def test_a_compiled_keras_loop_trains_as_unicnn_does(name: str) -> None:
+    test_a_keras_loop_trains_as_unicnn_does(name)
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("name", TOLD)
+def test_a_keras_loop_prints_what_unicnn_reports(name: str, capsys: Any) -> None:
+    pytest.importorskip("keras")
+    from unicnn_tensorflow.loop import training
+
+    run(training(recipe(name)), keras_net()[0], recipe(name), last=True)
+    assert capsys.readouterr().out == told(name)
+
+
+# All of them
+
+
+@pytest.mark.parametrize("plugin", ["torch", "tensorflow"])
+def test_emitted_loops_are_formatted_and_lint_free(plugin: str, tmp_path: Any) -> None:
+    pytest.importorskip(f"unicnn_{plugin}")
+    training = importlib.import_module(f"unicnn_{plugin}.loop").training
     assert not linted(tmp_path, {name: training(recipe(name)) for name in NAMES})

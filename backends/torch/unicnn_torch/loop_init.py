@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from unicnn.initializers import PRESETS, Constant, Normal, Scaled, Uniform
+from unicnn.porting.loops.frame import indented
 from unicnn.porting.loops.init import changed, stated
-from unicnn.porting.loops.words import call
+from unicnn.porting.loops.words import call, docstring, laid_out, short
 from unicnn.training.recipe import Recipe
 
 LAYERS = "nn.Conv2d, nn.ConvTranspose2d, nn.Linear"
@@ -20,17 +21,16 @@ def initialization(recipe: Recipe) -> str:
     layers, norms = changed(recipe, PRESETS["torch"])
     if not layers and not norms:
         return "# PyTorch's layers begin as they should: uniform in +-1/sqrt(fan_in), biases too.\n"
-    lines = ["import torch", "from torch import nn", "", "", "@torch.no_grad()", "def initialize(net):"]
-    lines += [f'    """{stated({**layers, **norms})}"""', "    for layer in net.modules():"]
+    lines = ["from torch import nn", "", "", "def initialize(net):"]
+    lines += [*indented(docstring(stated({**layers, **norms}), 1)), "    for layer in net.modules():"]
     for kinds, rules in ((LAYERS, layers), (NORMS, norms)):
         if rules:
             lines.append(f"        if isinstance(layer, ({kinds})):")
-            lines += [" " * 12 + line for role, rule in rules.items() for line in _rule(role, rule, bool(norms and kinds is LAYERS))]
-    text = "\n".join(lines) + "\n"
-    return text.replace("@torch.no_grad()\n", "").replace("import torch\n", "")
+            lines += [" " * 12 + line for role, rule in rules.items() for line in _rule(role, rule)]
+    return "\n".join(line for whole in lines for line in laid_out(whole)) + "\n"
 
 
-def _rule(role: str, rule: Any, _: bool = False) -> list[str]:
+def _rule(role: str, rule: Any) -> list[str]:
     tensor = f"layer.{ATTRIBUTES[role]}"
     lines = _scaled(tensor, rule) if isinstance(rule, Scaled) else [_plain(tensor, rule)]
     if role == "weight":
@@ -64,18 +64,14 @@ def _scaled(tensor: str, rule: Scaled) -> list[str]:
     fan = "(fan_in + fan_out) / 2" if rule.fan == "avg" else f"fan_{rule.fan}"
     fan = f"({fan})" if " " in fan else fan
     if rule.distribution == "uniform":
-        return [*lines, f"bound = ({_short(3 * rule.gain)} / {fan}) ** 0.5", f"nn.init.uniform_({tensor}, -bound, bound)"]
-    lines.append(f"std = ({_short(rule.gain)} / {fan}) ** 0.5")
+        return [*lines, f"bound = ({short(3 * rule.gain)} / {fan}) ** 0.5", f"nn.init.uniform_({tensor}, -bound, bound)"]
+    lines.append(f"std = ({short(rule.gain)} / {fan}) ** 0.5")
     if rule.distribution == "normal":
         return [*lines, f"nn.init.normal_({tensor}, std=std)"]
     return [*lines, f"nn.init.trunc_normal_({tensor}, std=std, a=-2 * std, b=2 * std)"]
 
 
 FANS = {"in": "layer.weight[0].numel()", "out": "layer.weight[:, 0].numel()"}
-
-
-def _short(number: float) -> str:
-    return repr(int(number)) if float(number).is_integer() else repr(number)
 
 
 __all__ = ["initialization"]

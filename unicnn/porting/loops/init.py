@@ -23,9 +23,17 @@ NAMES = {"weight": "weights", "bias": "biases", "scale": "scales", "shift": "shi
 
 def stated(rules: dict[str, Any]) -> str:
     """Return a sentence that says how parameters begin."""
-    drawn = [f"{NAMES[role]} {said(rule)}" for role, rule in rules.items() if not isinstance(rule, Constant)]
+    drawn: dict[str, list[str]] = {}
+    for role, rule in rules.items():
+        if not isinstance(rule, Constant):
+            drawn.setdefault(said(rule), []).append(NAMES[role])
     fixed = [f"{NAMES[role]} to {rule.value:g}" for role, rule in rules.items() if isinstance(rule, Constant)]
-    text = "; ".join([*(["draw " + " and ".join(drawn)] if drawn else []), *(["set " + " and ".join(fixed)] if fixed else [])])
+    text = "; ".join(
+        [
+            *(["draw " + " and ".join(f"{' and '.join(names)} {how}" for how, names in drawn.items())] if drawn else []),
+            *(["set " + " and ".join(fixed)] if fixed else []),
+        ]
+    )
     return f"{text[0].upper()}{text[1:]}."
 
 
@@ -38,9 +46,10 @@ def said(rule: Any) -> str:
     known = {(1.0, "avg", "uniform"): "Glorot's uniform", (1.0, "avg", "normal"): "Glorot's normal", (2.0, "in", "normal"): "He's normal"}
     if name := known.get((rule.gain, rule.fan, rule.distribution)):
         return f"from {name} distribution"
-    fan = {"in": "fan_in", "out": "fan_out", "avg": "the mean fan"}[rule.fan]
-    kind = {"truncated": "a truncated normal"}.get(rule.distribution, f"a {rule.distribution}")
-    return f"from {kind} distribution of variance {rule.gain:.4g} / {fan}"
+    fan = {"in": "fan_in", "out": "fan_out", "avg": "mean fan"}[rule.fan]
+    if rule.distribution == "uniform":
+        return f"uniformly within sqrt({3 * rule.gain:.4g} / {fan})"
+    return f"from a {rule.distribution} normal of variance {rule.gain:.4g} / {fan}".replace("a normal normal", "a normal")
 
 
 __all__ = ["changed", "said", "stated"]

@@ -31,11 +31,10 @@ def _factor(schedule: Schedule, unit: str, offset: int) -> str:
         return _steps(schedule, index)
     if isinstance(schedule, CosineDecay):
         place = _group(index) if schedule.after == "return" and not schedule.first else _place(schedule, unit, offset)
-        return _onto(schedule.final, f"(1 + math.cos(math.pi * {place} / {schedule.length})) / 2")
+        return f"(1 + math.cos(math.pi * {place} / {schedule.length})) / 2"
     if isinstance(schedule, PolynomialDecay):
         rest = f"1 - {_place(schedule, unit, offset)} / {schedule.length}"
-        power = f"({rest}) ** {schedule.exponent}" if schedule.exponent > 1 else f"({rest})" if schedule.final else rest
-        return _onto(schedule.final, power)
+        return f"({rest}) ** {schedule.exponent}" if schedule.exponent > 1 else rest
     return "1.0"
 
 
@@ -53,10 +52,6 @@ def _place(schedule: CosineDecay | PolynomialDecay, unit: str, offset: int) -> s
     if isinstance(schedule, CosineDecay) and schedule.after == "return":
         return _group(index)
     return f"min({index}, {schedule.length})"
-
-
-def _onto(final: float, falling: str) -> str:
-    return f"{final!r} + (1 - {final!r}) * {falling}" if final else falling
 
 
 def _index(unit: str, offset: int) -> str:
@@ -83,6 +78,9 @@ def factor_function(schedule: Schedule) -> str:
 
 
 def _returned(rate: float, schedule: Schedule, offset: int) -> list[str]:
+    if final := getattr(schedule, "final", 0.0):
+        least = repr(final * rate)
+        return [f"falling = {_factor(schedule, schedule.unit or 'update', offset)}", f"return {least} + ({rate!r} - {least}) * falling"]
     if not isinstance(schedule, Warmup):
         return [f"return {_times(rate, schedule, offset)}"]
     index, share = _index(schedule.unit or "update", offset), f"{_group(_index(schedule.unit or 'update', offset))} / {schedule.length}"
@@ -101,5 +99,5 @@ def _times(rate: float, schedule: Schedule, offset: int) -> str:
         return text
     if isinstance(schedule, ConstantRate):
         return repr(rate)
-    is_sum = getattr(schedule, "final", 0.0) or (isinstance(schedule, PolynomialDecay) and schedule.exponent == 1)
+    is_sum = isinstance(schedule, PolynomialDecay) and schedule.exponent == 1
     return f"{rate!r} * ({text})" if is_sum else f"{rate!r} * {text}"

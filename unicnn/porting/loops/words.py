@@ -42,6 +42,12 @@ def _arguments(inside: str) -> list[str]:
     return [item.strip() for item in found]
 
 
+def each(name: str, element: str, loop: str, depth: int) -> list[str]:
+    """Return the assignment of a list, on one line if that holds it at the depth where it stands."""
+    whole = f"{name} = [{element} {loop}]"
+    return [whole] if 4 * depth + len(whole) <= WIDTH else [f"{name} = [", f"    {element}", f"    {loop}", "]"]
+
+
 def literal(value: Any) -> str:
     """Return a value as an expression, strings in double quotes."""
     return f'"{value}"' if isinstance(value, str) else repr(value)
@@ -60,10 +66,11 @@ def divided(recipe: Recipe, size: str) -> str:
     if recipe.divisor == "actual":
         return f"/ {size}"
     number = recipe.batch_size if recipe.divisor == "nominal" else recipe.divisor
-    return f"* ({size} / {_short(number)})" if mean else f"/ {_short(number)}"
+    return f"* ({size} / {short(number)})" if mean else f"/ {short(number)}"
 
 
-def _short(number: Any) -> str:
+def short(number: Any) -> str:
+    """Return a number, a whole one without its point."""
     return repr(int(number)) if float(number).is_integer() else repr(number)
 
 
@@ -73,7 +80,7 @@ def reason(recipe: Recipe) -> str:
         return "The sum is reported; the step divides it by the size of the batch."
     if recipe.divisor == "nominal":
         return f"A short batch is divided by {recipe.batch_size}, too."
-    return f"The summed gradient of a batch is divided by {_short(recipe.divisor)}, whatever its size."
+    return f"The summed gradient of a batch is divided by {short(recipe.divisor)}, whatever its size."
 
 
 def weighted(recipe: Recipe, scores: str) -> str:
@@ -92,8 +99,11 @@ def comment(text: str) -> list[str]:
 
 
 def docstring(text: str, depth: int) -> list[str]:
-    """Return a docstring whose first sentence stands alone."""
+    """Return a docstring; what follows the first line is wrapped."""
     first, _, rest = text.partition("\n")
+    if not rest and 4 * depth + len(first) + 6 > WIDTH:
+        first, *others = textwrap.wrap(first, WIDTH - 4 * depth - 3)
+        return [f'"""{first}', *others, '"""']
     if not rest:
         return [f'"""{first}"""']
     return [f'"""{first}', "", *textwrap.wrap(rest, WIDTH - 4 * depth), '"""']
