@@ -37,7 +37,7 @@ class Call:
     `op` is a word of VOCABULARY, or a name of the framework's own, which the lifting refuses unless nothing needs its result.
     `name` is the name of the result, unique on the tape, and `shape` its shape. `path` is the dotted path of the module in
     which it happened, "" for the network itself. `own` says that this module is a layer (Conv2d, ReLU) and not a container:
-    then what it did carries the module's name.
+    then what it did carries the module's name, unless it is not `named`: the framework made the name up, as Keras does.
     """
 
     op: str
@@ -48,6 +48,7 @@ class Call:
     path: str = ""
     own: bool = False
     where: Where | None = None
+    named: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from unicnn.errors import PortError
 from unicnn.graph import infer
 from unicnn.model import Layer, Model
 from unicnn.porting.imported import Imported, Origin, Place
+from unicnn.porting.lifting.calling import called as layer_names
+from unicnn.porting.lifting.calling import moved
 from unicnn.porting.lifting.draft import Draft, Lifted
 from unicnn.porting.lifting.known import Known
 from unicnn.porting.lifting.lifter import Lifter, orders_of
 from unicnn.porting.lifting.merging import merged
 from unicnn.porting.lifting.patterns import recognise
-from unicnn.porting.naming import Occurrence, names
 from unicnn.porting.tape import Recording, Tape
 
 __all__ = ["lift", "read_weights"]
@@ -32,20 +33,22 @@ class Lift:
     places: Mapping[str, Place]
     inputs: tuple[Place, ...]
     outputs: tuple[Place, ...]
+    classes: Mapping[str, str]
 
 
 def lift(tape: Tape) -> Lift:
-    """Return the network on a tape, in the reading that moves axes least; raise PortError naming the first call that no reading allows."""
+    """Return the network on a tape, in the reading that moves axes least; raise PortError naming the call at which the one that got furthest stops."""
     tape = recognise(tape)
     found: tuple[int, Lifter, list[Lifted]] | None = None
-    first: PortError | None = None
+    refused: tuple[int, PortError] | None = None
     for absorb in (False, True):
         for orders in orders_of(tape):
             lifter = Lifter(tape, orders, absorb=absorb)
             try:
                 outputs = lifter.run()
             except PortError as error:
-                first = first or error
+                if refused is None or len(lifter.values) > refused[0]:
+                    refused = (len(lifter.values), error)
                 continue
             cost = lifter.drafts.inserted + _needless_transposes(lifter)
             if found is None or cost < found[0]:
@@ -55,8 +58,8 @@ def lift(tape: Tape) -> Lift:
         if found is not None and found[0] == 0:
             break
     if found is None:
-        assert first is not None
-        raise first
+        assert refused is not None
+        raise refused[1]
     return _assembled(tape, found[1], found[2])
 
 
@@ -81,7 +84,7 @@ def _assembled(tape: Tape, lifter: Lifter, outputs: Sequence[Lifted]) -> Lift:
         by_key[key].op = op
         gone[by_key[border].key] = by_key[border].inputs[0]
     drafts = [draft for draft in drafts if draft.key not in gone]
-    called = dict(zip((draft.key for draft in drafts), _names(drafts, [name for name, _ in tape.inputs]), strict=True))
+    called = dict(zip((draft.key for draft in drafts), layer_names(drafts, [name for name, _ in tape.inputs]), strict=True))
 
     def source(key: str) -> str:
         return source(gone[key]) if key in gone else called.get(key, key)
@@ -100,20 +103,14 @@ def _assembled(tape: Tape, lifter: Lifter, outputs: Sequence[Lifted]) -> Lift:
         places,
         tuple(Place(name, order) for (name, _), order in zip(tape.inputs, lifter.orders, strict=True)),
         tuple(value.place(name) for (_, name), value in zip(tape.outputs, outputs, strict=True)),
+        _classes(tape, moved(drafts)),
     )
 
 
-def _names(drafts: Sequence[Draft], inputs: Sequence[str]) -> list[str]:
-    """Return the layers' names: the module's for what a layer did, by the rule of `naming` for what stands between layers."""
-    taken: dict[str, type] = {}
-    wanted = []
-    for draft in drafts:
-        path, prefix = draft.call.path, draft.op.prefix
-        own = path if draft.call.own and not draft.inserted else None
-        if own is not None and taken.setdefault(own, type(draft.op)) is not type(draft.op):
-            own = f"{path}_{prefix}"
-        wanted.append(Occurrence(path.rpartition(".")[0] if draft.call.own else path, prefix, own))
-    return names(wanted, inputs)
+def _classes(tape: Tape, moved: Mapping[str, str]) -> dict[str, str]:
+    """Return the class names by path, for the paths that modules have now."""
+    kept = {path: name for path, name in tape.classes.items() if path not in moved}
+    return kept | {moved[path]: name for path, name in tape.classes.items() if path in moved}
 
 
 def _check_sharing(weights: Mapping[str, Known]) -> None:
@@ -167,7 +164,7 @@ def imported(lifted: Lift, dialect: str, recording: Recording, notes: tuple[str,
         lifted.places,
         lifted.inputs,
         lifted.outputs,
-        recording.tape.classes,
+        lifted.classes,
         notes,
         recording,
         training,

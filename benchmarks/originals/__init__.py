@@ -1,0 +1,1 @@
+"""Networks as their frameworks' own users write or fetch them, to be ported."""
