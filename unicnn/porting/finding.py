@@ -11,6 +11,7 @@ from typing import Any
 from unicnn import plugins, sources
 from unicnn.errors import PortError, UnicnnError, closest
 from unicnn.model import Model
+from unicnn.porting.dialect import DialectInfo
 from unicnn.porting.imported import Imported
 from unicnn.porting.reading import dialect_of, from_framework, read_file
 
@@ -37,7 +38,13 @@ def find_network(
         if loader is None:
             raise PortError(f"{params}: {info.title} reads no weights for a network from Python. Load them in {path.name} itself.")
         value = loader(value, params)
-    return from_framework(value, _shape(text, input), training=training, dialect=info.name)
+    return from_framework(value, _shape(text, input), training=training, name=_name(text, value, info), dialect=info.name)
+
+
+def _name(text: str, value: Any, info: DialectInfo) -> str | None:
+    """Return what a network is called: by its class if that is the user's own, else by its name in the file."""
+    module = type(value).__module__.partition(".")[0]
+    return text.rpartition(":")[2].lower() if module in (*info.objects, "builtins") else None
 
 
 def _shape(text: str, input: Any) -> Any:
