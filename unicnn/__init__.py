@@ -38,6 +38,7 @@ _HOMES = dict.fromkeys(_OPS, "ops") | {
     "from_framework": "porting.reading",
     "Imported": "porting.imported",
     "verify": "porting.proof",
+    "emit": "porting.emitting",
     "Certificate": "porting.proof",
     "UnicnnError": "errors",
     "Recipe": "training.recipe",
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
     )
     from unicnn.ops.symbolic import Input
     from unicnn.porting.difference import diff
+    from unicnn.porting.emitting import emit
     from unicnn.porting.imported import Imported
     from unicnn.porting.proof import Certificate, verify
     from unicnn.porting.reading import from_framework
