@@ -1,0 +1,178 @@
+"""Small classes that an emitted file brings along, each only where the network needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_SOURCES = {
+    "UnbiasedBatchNormalization": '''
+class UnbiasedBatchNormalization(layers.BatchNormalization):
+    """Keep the unbiased running variance, as PyTorch does; Keras keeps the biased one."""
+
+    def call(self, inputs, training=None, mask=None):
+        kept = self.momentum * ops.convert_to_tensor(self.moving_variance)
+        outputs = super().call(inputs, training=training, mask=mask)
+        if training and self.trainable:
+            count = ops.cast(ops.size(inputs) // inputs.shape[self.axis], kept.dtype)
+            moved = self.moving_variance - kept
+            self.moving_variance.assign(kept + moved * count / (count - 1))
+        return outputs
+''',
+    "LowestPadding2D": '''
+class LowestPadding2D(layers.ZeroPadding2D):
+    """Pad with -inf, which is never the maximum; a zero could be."""
+
+    def call(self, inputs):
+        widths = ((0, 0), *self.padding, (0, 0))
+        return ops.pad(inputs, widths, constant_values=-float("inf"))
+''',
+    "ConstantPadding2D": '''
+class ConstantPadding2D(layers.ZeroPadding2D):
+    """Pad with a value other than zero."""
+
+    def __init__(self, padding, value, **kwargs):
+        super().__init__(padding, **kwargs)
+        self.value = value
+
+    def call(self, inputs):
+        widths = ((0, 0), *self.padding, (0, 0))
+        return ops.pad(inputs, widths, constant_values=self.value)
+
+    def get_config(self):
+        return {**super().get_config(), "value": self.value}
+''',
+    "TanhGELU": '''
+class TanhGELU(layers.Layer):
+    """Compute GELU by the tanh formula; the activation "gelu" is the exact one."""
+
+    def call(self, inputs):
+        return ops.gelu(inputs, approximate=True)
+''',
+    "HardSigmoid": '''
+class HardSigmoid(layers.Layer):
+    """Return slope * x + offset between 0 and 1; Keras' own has a slope of 1/6."""
+
+    def __init__(self, slope, offset, **kwargs):
+        super().__init__(**kwargs)
+        self.slope, self.offset = slope, offset
+
+    def call(self, inputs):
+        # relu6 has the derivative 0 at both corners, and 6 is where it ends.
+        return ops.relu6(6 * (self.slope * inputs + self.offset)) / 6
+
+    def get_config(self):
+        return {**super().get_config(), "slope": self.slope, "offset": self.offset}
+''',
+    "LogSoftmax": '''
+class LogSoftmax(layers.Layer):
+    """Compute the logarithm of a softmax along any axis; the activation takes the last."""
+
+    def __init__(self, axis, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs):
+        return ops.log_softmax(inputs, axis=self.axis)
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}
+''',
+    "BorderedAveragePooling2D": '''
+class BorderedAveragePooling2D(layers.AveragePooling2D):
+    """Average windows that reach over the border; of the padding only `counted` counts."""
+
+    def __init__(self, pool_size, strides=None, padding=0, counted=0, **kwargs):
+        super().__init__(pool_size, strides, **kwargs)
+        self.sides, self.counted = padding, counted
+
+    def call(self, inputs):
+        inner, outer = (layers.ZeroPadding2D(n).padding for n in (self.counted, self.sides))
+        rest = [[a - b for a, b in zip(*pair)] for pair in zip(outer, inner)]
+
+        def mean(x, value):
+            x = ops.pad(x, ((0, 0), *inner, (0, 0)), constant_values=value)
+            return super(BorderedAveragePooling2D, self).call(
+                ops.pad(x, ((0, 0), *rest, (0, 0)))
+            )
+
+        # The same average of ones is the share of cells that count.
+        return mean(inputs, 0) / mean(ops.ones_like(inputs[:1, :, :, :1]), 1)
+
+    def get_config(self):
+        config = {**super().get_config(), "counted": self.counted}
+        return {**config, "padding": self.sides}
+''',
+    "GeneralConv2DTranspose": '''
+class GeneralConv2DTranspose(layers.Layer):
+    """Convolve transposed with groups and dilation, which Conv2DTranspose lacks.
+
+    It is the convolution with the flipped kernel of an image with strides - 1 zeros
+    behind each pixel and `padding` around; the kernel is held flipped.
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=1,
+        padding=0,
+        dilation_rate=1,
+        groups=1,
+        activation=None,
+        use_bias=True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters, self.groups, self.use_bias = filters, groups, use_bias
+        self.kernel_size, self.strides = pair(kernel_size), pair(strides)
+        self.dilation_rate, self.padding = pair(dilation_rate), padding
+        self.activation = keras.activations.get(activation)
+
+    def build(self, input_shape):
+        shape = (*self.kernel_size, input_shape[-1] // self.groups, self.filters)
+        self.kernel = self.add_weight(shape, name="kernel")
+        if self.use_bias:
+            self.bias = self.add_weight((self.filters,), "zeros", name="bias")
+
+    def call(self, inputs):
+        _, height, width, channels = inputs.shape
+        (down, right), sides = self.strides, layers.ZeroPadding2D(self.padding).padding
+        x = ops.reshape(inputs, (-1, height, 1, width, 1, channels))
+        x = ops.pad(x, ((0, 0), (0, 0), (0, down - 1), (0, 0), (0, right - 1), (0, 0)))
+        x = ops.reshape(x, (-1, height * down, width * right, channels))
+        x = ops.pad(x, ((0, 0), *sides, (0, 0)))
+        x = ops.conv(x, self.kernel, dilation_rate=self.dilation_rate)
+        return self.activation(x + self.bias if self.use_bias else x)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "dilation_rate": self.dilation_rate,
+            "groups": self.groups,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+        }
+
+
+def pair(value):
+    return (value, value) if isinstance(value, int) else tuple(value)
+''',
+}
+
+_REGISTERED = "@keras.saving.register_keras_serializable()\n"
+
+
+def names() -> frozenset[str]:
+    """Return the names of all the classes."""
+    return frozenset(_SOURCES)
+
+
+def classes(used: set[str]) -> Iterator[str]:
+    """Yield the sources of the classes called `used`, registered so that Keras can save and load networks that have them."""
+    for name, source in _SOURCES.items():
+        if name in used:
+            yield _REGISTERED + source.strip()

@@ -1,0 +1,176 @@
+"""Lines of a function that builds a network: each applies one layer, or one function, to variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from unicnn.ops.base import Shape
+from unicnn.porting.outline import Argument
+from unicnn.porting.outline.text import value
+from unicnn_tensorflow.emitting.layouts import native
+
+WIDTH = 88
+MOST = 6
+"""How many lines a loop's body may have."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Be ``target = callee(arguments, name=...)(inputs)``, or with `part` ``target = callee(inputs, arguments, name=...)``.
+
+    `name` is relative to the function; without a callee the line only gives its input another name. `condition` is the argument
+    that says whether the line is run.
+    """
+
+    target: str
+    callee: str
+    arguments: tuple[Argument, ...] = ()
+    name: str = ""
+    inputs: tuple[str, ...] = ()
+    listed: bool = False
+    part: bool = False
+    shape: Shape | None = None
+    reason: str = ""
+    condition: str | None = None
+
+
+def positional(arguments: Iterable[Argument]) -> tuple[list[str], list[str]]:
+    """Return the arguments that stand first and those that are written by name."""
+    first: list[str] = []
+    named: list[str] = []
+    skipped = False
+    for argument in arguments:
+        if not argument.written:
+            skipped = True
+        elif skipped or argument.keyword:
+            named.append(f"{argument.name}={value(argument.value)}")
+        else:
+            first.append(value(argument.value))
+    return first, named
+
+
+def expression(line: Line, scope: str, *, entry: bool = False) -> str:
+    """Return what stands on the right; `scope` is "" in the network itself, and "{name}." in a function. `entry` leaves out the call."""
+    taken = ", ".join(line.inputs)
+    if not line.callee:
+        return taken
+    first, named = positional(line.arguments)
+    name = f"name={quoted(line.name, scope)}"
+    if line.part:
+        return f"{line.callee}({', '.join([taken, *first, name, *named])})"
+    made = f"{line.callee}({', '.join([*first, *named, name])})"
+    return made if entry else f"{made}([{taken}])" if line.listed else f"{made}({taken})"
+
+
+def quoted(name: str, scope: str) -> str:
+    """Return a name in quotes; what is in braces, and the scope, is filled in at run time."""
+    full = f"{scope}{name}"
+    return f'f"{full}"' if "{" in full else f'"{full}"'
+
+
+def comment(shape: Shape | None) -> str:
+    """Return a shape as a comment behind a line, rows and columns first."""
+    return "" if shape is None else f"  # {'x'.join(map(str, native(shape)))}"
+
+
+def written(lines: Sequence[Line], scope: str, *, result: str = "") -> list[str]:
+    """Return lines as source: what repeats itself under consecutive names becomes a loop. `result` is returned in the end."""
+    text: list[str] = []
+    for item in _looped(lines):
+        text += _loop(*item, scope) if isinstance(item, tuple) else _single(item, scope)
+    return _returned(text, result) if result else text
+
+
+def _single(line: Line, scope: str) -> list[str]:
+    if not line.callee and line.inputs == (line.target,):
+        return []
+    body = [*reasoned(line), f"{line.target} = {expression(line, scope)}"]
+    if line.shape is not None and not _too_long(body[-1] + comment(line.shape), body[-1]):
+        body[-1] += comment(line.shape)
+    return body if line.condition is None else [f"if {line.condition}:", *(f"    {part}" for part in body)]
+
+
+def _too_long(whole: str, plain: str) -> bool:
+    """Tell whether the comment alone would break a line."""
+    return len(plain) + 4 <= WIDTH < len(whole) + 4
+
+
+def reasoned(line: Line) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(line.reason, WIDTH - 8, initial_indent="# ", subsequent_indent="# ") if line.reason else []
+
+
+def _returned(text: list[str], result: str) -> list[str]:
+    """Return `result`, by the last line itself if that is where it comes from."""
+    head, _, rest = text[-1].partition(" = ") if text else ("", "", "")
+    return [*text[:-1], f"return {rest}"] if head == result else [*text, f"return {result}"]
+
+
+def merged_conditions(text: list[str]) -> list[str]:
+    """Return source with neighbouring ``if`` statements of one condition joined."""
+    result: list[str] = []
+    open_condition = ""
+    for line in text:
+        if line.startswith("if "):
+            if line == open_condition:
+                continue
+            open_condition = line
+        elif not line.startswith("    "):
+            open_condition = ""
+        result.append(line)
+    return result
+
+
+Repeated = tuple[tuple[Line, ...], int, int]
+"""A loop: the lines of its first turn, the first number, and how many turns there are."""
+
+
+def _looped(lines: Sequence[Line]) -> Iterator[Line | Repeated]:
+    i = 0
+    while i < len(lines):
+        size, turns = max(((size, _turns(lines[i:], size)) for size in range(1, MOST + 1)), key=lambda found: found[0] * (found[1] - 1))
+        if turns >= 3 or (turns == 2 and size >= 3):
+            number = _number(lines[i])
+            assert number is not None
+            yield tuple(lines[i : i + size]), number, turns
+            i += size * turns
+        else:
+            yield lines[i]
+            i += 1
+
+
+def _turns(lines: Sequence[Line], size: int) -> int:
+    """Return how often the first `size` lines repeat themselves under consecutive numbers."""
+    first = lines[:size]
+    number = _number(lines[0])
+    if len(first) < size or number is None or any(_number(line) != number or line.condition for line in first):
+        return 1
+    turns = 1
+    while all(_follows(a, b, turns) for a, b in zip(first, lines[turns * size :], strict=False)) and len(lines) >= (turns + 1) * size:
+        turns += 1
+    return turns
+
+
+def _follows(first: Line, later: Line, distance: int) -> bool:
+    number, other = _number(first), _number(later)
+    if number is None or other != number + distance or _braced(first) != _braced(later):
+        return False
+    return replace(first, name="", shape=None, reason="") == replace(later, name="", shape=None, reason="") and later.reason in ("", first.reason)
+
+
+def _number(line: Line) -> int | None:
+    found = re.search(r"(?<!\d)([1-9]\d*|0)$", line.name)
+    return int(found.group(1)) if found and line.target in line.inputs or found and line.target else None
+
+
+def _braced(line: Line) -> str:
+    return re.sub(r"\d+$", "{i}", line.name)
+
+
+def _loop(lines: tuple[Line, ...], number: int, turns: int, scope: str) -> list[str]:
+    count = f"range({number}, {number + turns})" if number else f"range({turns})"
+    body = [text for line in lines for text in _single(replace(line, name=_braced(line), shape=None), scope)]
+    return [f"for i in {count}:", *(f"    {text}" for text in body)]

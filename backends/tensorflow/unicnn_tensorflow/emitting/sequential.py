@@ -1,0 +1,46 @@
+"""A chain of layers as keras.Sequential."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from unicnn.errors import UnsupportedError
+from unicnn.graph import Graph
+from unicnn.porting.outline.text import value
+from unicnn_tensorflow.emitting.layouts import native
+from unicnn_tensorflow.emitting.lines import Line, comment, expression, reasoned
+from unicnn_tensorflow.emitting.spelling import Spelling
+
+
+def sequential(graph: Graph, spelling: Spelling, entry: str) -> str:
+    """Return the source of a network as one chain; raise UnsupportedError if it is none."""
+    model = graph.model
+    _check(graph)
+    ((name, shape),) = model.inputs
+    label = "" if name == "input" else f", name={value(name)}"
+    text = [f"keras.Input({value(native(shape))}{label}),"]
+    for line in _lines(graph, spelling):
+        text += [*reasoned(line), f"{expression(line, '', entry=True)},{comment(line.shape)}"]
+    body = ["return keras.Sequential(", "    [", *(f"        {item}" for item in text), "    ],", f"    name={value(model.name)},", ")"]
+    return "\n".join([f"def {entry}():", *(f"    {line}" for line in body)])
+
+
+def _lines(graph: Graph, spelling: Spelling) -> Iterator[Line]:
+    for node in graph.nodes:
+        steps = spelling.steps(node)
+        for extra in steps.before:
+            yield Line("", extra.make.callee, extra.make.arguments, f"{node.name}_{extra.suffix}", reason=extra.reason)
+        shape = node.shape if node.shape != node.input_shapes[0] else None
+        yield Line("", steps.make.callee, steps.make.arguments, node.name, shape=None if steps.after else shape, reason=steps.reason)
+        for extra in steps.after:
+            yield Line("", extra.make.callee, extra.make.arguments, f"{node.name}_{extra.suffix}", shape=shape, reason=extra.reason)
+
+
+def _check(graph: Graph) -> None:
+    model = graph.model
+    names = [model.inputs[0][0], *(node.name for node in graph.nodes)]
+    chain = all(node.inputs == (source,) for node, source in zip(graph.nodes, names, strict=False))
+    if len(model.inputs) != 1 or not graph.nodes or not chain or model.outputs != ((None, names[-1]),):
+        raise UnsupportedError(
+            f"{model.name} is no chain of layers, and keras.Sequential holds nothing else. Write it in the style functional, the default."
+        )
