@@ -47,7 +47,7 @@ def formatted(source: str) -> str:
 
 
 def _ruff(source: str, *command: str) -> str:
-    from ruff.__main__ import find_ruff_bin
+    from ruff.__main__ import find_ruff_bin  # type: ignore[import-untyped]
 
     arguments = [find_ruff_bin(), command[0], "--isolated", "--no-cache", "--stdin-filename", "network.py", *command[1:], "-"]
     done = subprocess.run(arguments, input=source, capture_output=True, text=True, check=False, encoding="utf-8")

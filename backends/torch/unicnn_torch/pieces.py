@@ -136,7 +136,7 @@ class UnevenAvgPool2d(nn.Module):
 ''',
 }
 
-_BIASED = '''
+_BIASED = """
     def forward(self, x):
         before = self.running_var.clone()
         y = super().forward(x)
@@ -144,8 +144,8 @@ _BIASED = '''
             var = x.detach().var((0, 2, 3), correction=0)
             self.running_var.copy_(torch.lerp(before, var, self.momentum))
         return y
-'''
-_PARTIAL = '''
+"""
+_PARTIAL = """
     def __init__(self, num_features, eps=1e-5, momentum=0.1, scale=True, shift=True):
         super().__init__(num_features, eps, momentum)
         if not scale:
@@ -154,7 +154,7 @@ _PARTIAL = '''
         if not shift:
             del self.bias
             self.register_buffer("bias", torch.zeros(num_features), persistent=False)
-'''
+"""
 
 
 def pieces(graph: Graph, used: set[str]) -> Iterator[str]:

@@ -15,18 +15,22 @@ from unicnn.porting.outline.text import number, value
 PLAIN = Template("{self}({all})")
 _INFINITY = 'float("-inf")'
 
+RESERVED = frozenset({
+    "F", "T", "add_module", "append", "apply", "bfloat16", "buffers", "call_super_init", "children", "clear", "compile", "cpu", "cuda",
+    "double", "dump_patches", "eval", "extend", "extra_repr", "float", "forward", "get_buffer", "get_extra_state", "get_parameter",
+    "get_submodule", "half", "insert", "ipu", "items", "keys", "load_state_dict", "modules", "mtia", "named_buffers", "named_children",
+    "named_modules", "named_parameters", "nn", "parameters", "pop", "register_buffer", "register_module", "register_parameter",
+    "requires_grad_", "self", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "torch", "train",
+    "training", "type", "update", "values", "xpu", "zero_grad",
+})  # fmt: skip
+"""What nn.Module and its containers have already: an attribute of that name would hide it, or be hidden by it."""
+
 
 class Spelling:
     """Spell layers as torch.nn modules, or as calls of torch.nn.functional."""
 
     sequences = frozenset({"Sequential"})
-    # What nn.Module has already: an attribute of that name would hide it, or be hidden by it.
-    reserved = frozenset(
-        """T add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval extra_repr float forward
-        get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules mtia named_buffers named_children named_modules
-        named_parameters parameters register_buffer register_module register_parameter requires_grad_ set_extra_state set_submodule share_memory
-        state_dict to to_empty train training type xpu zero_grad nn F torch self append extend insert pop""".split()
-    )
+    reserved = RESERVED
 
     def layer(self, node: Node) -> Make:
         return _LAYERS[type(node.op)](node)
@@ -123,7 +127,9 @@ def _conv_transpose(node: Node) -> Make:
     if _crop(node) is not None:
         return Make("nn.ConvTranspose2d", arguments)
     crop = Argument("crop", border(node.attributes["crop"]), keyword=True)
-    return Make("CroppedConvTranspose2d", (*arguments, crop), reason="PyTorch crops both sides alike, or less after; this crops each by itself.")
+    return Make(
+        "CroppedConvTranspose2d", (*arguments, crop), reason="PyTorch crops both sides alike, or less after; this crops each by itself."
+    )
 
 
 def _linear(node: Node) -> Make:
@@ -267,7 +273,9 @@ def _simple(name: str, *fields: tuple[str, Any, bool]) -> Callable[[Node], Make]
 
     def make(node: Node) -> Make:
         given = node.op.fields().values()
-        return Make(name, tuple(Argument(key, item, default, keyword=named) for (key, default, named), item in zip(fields, given, strict=True)))
+        return Make(
+            name, tuple(Argument(key, item, default, keyword=named) for (key, default, named), item in zip(fields, given, strict=True))
+        )
 
     return make
 

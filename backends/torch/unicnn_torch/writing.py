@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from unicnn.porting.outline import Code, Definition, Make, Member, Outline, Statement
-from unicnn.porting.outline.building import is_list, split_number
+from unicnn.porting.outline.building import is_list
+from unicnn.porting.outline.loops import split_number
 from unicnn.porting.outline.text import construction, parameters, shape_comment, text
 
 
 def definition(item: Definition) -> list[str]:
     """Return the lines of a class, or of a function that returns a sequence."""
     if item.sequence:
-        return [f"def {item.name}({parameters(item.parameters)}):", f"    return {sequence(item.members)}"]
+        head = f"def {item.name}({parameters(item.parameters)}):"
+        return [head, *(_built(item.members) if any(m.kind == "loop" for m in item.members) else [f"    return {sequence(item.members)}"])]
     head = ", ".join(filter(None, ["self", parameters(item.parameters)]))
     return [*_init(item, head), "", f"    def forward(self, {', '.join(item.inputs)}):", *_indented(_statements(item.statements))]
 
@@ -68,6 +70,26 @@ def sequence(members: Iterable[Member]) -> str:
     return f"nn.Sequential({inner})"
 
 
+def _built(members: Iterable[Member]) -> Iterator[str]:
+    """Yield the lines that build a sequence in which a part is repeated."""
+    yield "    layers = OrderedDict()"
+    for member in members:
+        if member.kind != "loop":
+            yield f'    layers["{member.name}"] = {made(member)}'
+            continue
+        yield f"    for i in range({member.name}, {_stop(member)}):"
+        for child in member.children:
+            stem, _ = split_number(child.name)
+            yield f'        layers[f"{stem}{{i}}"] = {made(child)}'
+        yield from (f"        {inner} = {outer}" for inner, outer in member.carried)
+    yield "    return nn.Sequential(layers)"
+
+
+def _stop(member: Member) -> str:
+    start = int(member.name)
+    return f"{member.repeat} + {start}" if isinstance(member.repeat, Code) else str(start + int(member.repeat))
+
+
 def _call(name: str, entries: list[str]) -> str:
     return f"{name}({_joined(entries)})"
 
@@ -121,8 +143,7 @@ def _keyed(member: Member) -> str:
 def _comprehension(member: Member) -> str:
     stem, start = split_number(member.name)
     assert start is not None
-    stop = f"{start} + {member.repeat}" if isinstance(member.repeat, Code) else start + member.repeat
-    return f'f"{stem}{{i}}": {made(member)} for i in range({start}, {stop})'
+    return f'f"{stem}{{i}}": {made(member)} for i in range({start}, {start + member.repeat})'
 
 
 def _statements(statements: Iterable[Statement]) -> Iterator[str]:

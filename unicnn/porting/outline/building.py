@@ -19,6 +19,7 @@ from unicnn.porting.outline.form import (
     Template,
 )
 from unicnn.porting.outline.likeness import Group, Sorter, optional_runs
+from unicnn.porting.outline.loops import split_number
 from unicnn.porting.outline.parameters import Parameters
 from unicnn.porting.outline.text import construction
 from unicnn.porting.outline.tree import Scope, Unit, direct, tree
@@ -55,10 +56,11 @@ class _Builder:
     def _prepare(self, group: Group, taken: set[str]) -> None:
         """Find the parameters of a group, and whether it is a definition or written in place."""
         makes = [self._makes(instance) for instance in group.instances]
-        self.parameters[group] = Parameters(group, makes, self.spelling.reserved)
+        loop = group.loop(self.spelling)
+        self.parameters[group] = Parameters(group, makes, self.spelling.reserved, loop)
         for instance in group.instances:
             self.attributes[instance] = self._attributes(group.template)
-        if group.template.sequence and not self._worthwhile(group):
+        if group.template.sequence and loop is None and not self._worthwhile(group):
             return
         name = snake(group.name) if group.template.sequence else group.name
         group.name = unused(safe(name, self.spelling.reserved), taken)
@@ -153,6 +155,14 @@ class _Builder:
 
     def _members(self, scope: Scope, parameters: Parameters | None, prefix: str = "") -> list[Member]:
         units = [unit for unit in scope.units if unit.node is None or unit.node.name not in self.functions]
+        loop = parameters.loop if parameters is not None and not prefix else None
+        if loop is not None and parameters is not None:
+            once = [unit for unit in units if unit.name not in loop.later(scope.units)]
+            members = [self._member(scope, unit, parameters, prefix) for unit in once]
+            stop = loop.start + len(loop.stems)
+            carried = parameters.carried(once[loop.start : stop])
+            body = Member(str(loop.number), "loop", repeat=parameters.count, children=tuple(members[loop.start : stop]), carried=carried)
+            return [*members[: loop.start], body, *members[stop:]]
         members = [self._member(scope, unit, parameters, prefix) for unit in units]
         return _repeated(members) if scope.sequence else _contained(members)
 
@@ -254,10 +264,3 @@ def _continues(last: Member, member: Member) -> bool:
     stem, number = split_number(last.name)
     same = construction(last.make) == construction(member.make) and last.option == member.option
     return same and number is not None and member.name == f"{stem}{number + last.repeat}"
-
-
-def split_number(name: str) -> tuple[str, int | None]:
-    """Return a name without the number at its end, and the number: ("block", 2) of "block2"."""
-    stem = name.rstrip("0123456789")
-    digits = name[len(stem) :]
-    return (stem, int(digits)) if digits and str(int(digits)) == digits else (name, None)

@@ -150,7 +150,9 @@ class Member:
     """Be one attribute of a class, or one entry of a sequence.
 
     `kind` is "layer" (with its `node`, the one of the first instance), "part" (an instance of a definition), "sequence" (written
-    in place: `children` are its entries) or "container" (of `children` that the class calls itself). `option` names the
+    in place: `children` are its entries), "container" (of `children` that the class calls itself) or, in a sequence, "loop": its
+    `children` stand there `repeat` times, under the stems of their names and numbers from that in `name` on; after each round the
+    parameters `carried` are assigned, (what is assigned to, what is assigned). `option` names the
     constructor's argument that says whether it is there. `repeat` is how often the same thing stands in a sequence, under the
     consecutive numbers from that in `name` on: an integer, or Code.
     """
@@ -162,6 +164,7 @@ class Member:
     option: str | None = None
     repeat: Any = 1
     children: tuple[Member, ...] = ()
+    carried: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

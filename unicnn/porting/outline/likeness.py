@@ -9,6 +9,7 @@ from typing import Any
 
 from unicnn.graph import Node
 from unicnn.porting.outline.form import Hints, Spelling
+from unicnn.porting.outline.loops import Loop, shared_loop
 from unicnn.porting.outline.tree import Scope, Unit
 from unicnn.porting.outline.words import stem
 
@@ -26,6 +27,13 @@ class Group:
     def unit(self, instance: Scope, unit: Unit) -> Unit | None:
         """Return an instance's counterpart of one of the template's units."""
         return next((other for other in instance.units if other.name == unit.name), None)
+
+    def loop(self, spelling: Spelling) -> Loop | None:
+        """Return the loop of a sequence that its instances go round a different number of times."""
+        smallest = min(self.instances, key=lambda instance: len(instance.units))
+        if not self.template.sequence or len(smallest.units) == len(self.template.units):
+            return None
+        return shared_loop(self.template, smallest, spelling)
 
     @property
     def optional(self) -> dict[str, tuple[bool, ...]]:
@@ -80,7 +88,9 @@ class Sorter:
     def _alike(self, full: Scope, small: Scope) -> bool:
         names = {unit.name: unit for unit in small.units}
         extra = [unit for unit in full.units if unit.name not in names]
-        if len(names) + len(extra) != len(full.units) or (full.sequence and extra):
+        if len(names) + len(extra) != len(full.units):
+            return False
+        if full.sequence and extra and shared_loop(full, small, self.spelling) is None:
             return False
         if any(self._form(unit) != self._form(names[unit.name]) for unit in full.units if unit.name in names):
             return False

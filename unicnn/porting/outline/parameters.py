@@ -9,6 +9,8 @@ from typing import Any
 from unicnn.ops import Conv2d
 from unicnn.porting.outline.form import REQUIRED, Argument, Code, Make, Parameter
 from unicnn.porting.outline.likeness import Group
+from unicnn.porting.outline.loops import Loop, carried
+from unicnn.porting.outline.text import value
 from unicnn.porting.outline.text import value as written
 from unicnn.porting.outline.tree import Unit
 from unicnn.porting.outline.words import safe, unused
@@ -86,8 +88,11 @@ class _Open:
 class Parameters:
     """Find the parameters of a group, given what each instance's units are made with."""
 
-    def __init__(self, group: Group, makes: Sequence[dict[str, Make]], reserved: frozenset[str]) -> None:
-        self.group, self.makes, self.reserved = group, makes, reserved
+    def __init__(self, group: Group, makes: Sequence[dict[str, Make]], reserved: frozenset[str], loop: Loop | None = None) -> None:
+        self.group, self.reserved, self.loop = group, reserved, loop
+        later = set() if loop is None else set(loop.later(group.template.units))
+        self.makes = [{name: make for name, make in held.items() if name not in later} for held in makes]
+        makes = self.makes
         full = max(makes, key=len)
         entries = dict.fromkeys([*full, *(name for held in makes for name in held)])
         self.full = {name: _common([held[name] for held in makes if name in held]) for name in entries}
@@ -96,7 +101,8 @@ class Parameters:
         self.written: dict[tuple[str, str], Any] = {}
         for slot in self.slots:
             self.written[slot.unit, slot.argument.name] = self._value(slot)
-        self.options = self._options()
+        self.options = {} if loop is not None else self._options()
+        self.count: Code | None = None if loop is None else self._value(self._counted(loop))
 
     def _slots(self, name: str) -> list[Slot]:
         found = []
@@ -107,14 +113,24 @@ class Parameters:
             found.append(Slot(name, argument, values))
         return found
 
+    def _counted(self, loop: Loop) -> Slot:
+        """Return how often each instance goes round the loop."""
+        period, size = len(loop.stems), len(self.group.template.units)
+        counts = tuple(loop.count - (size - len(instance.units)) // period for instance in self.group.instances)
+        return Slot("", Argument(f"{loop.stems[0].rstrip('_')}s", 0), counts)
+
+    def _carries(self, slot: Slot) -> bool:
+        """Tell whether a slot is what a loop's first layer takes, which changes after the first round."""
+        return self.loop is not None and slot.argument.name.startswith("in_") and slot.unit == f"{self.loop.stems[0]}{self.loop.number}"
+
     def _value(self, slot: Slot) -> Any:
-        if slot.constant and ABSENT not in slot.values:
+        if slot.constant and ABSENT not in slot.values and not self._carries(slot):
             return slot.values[0]
         for parameter in self.open:
             if parameter.takes(slot):
                 parameter.fill(slot)
                 return Code(parameter.name)
-        if slot.constant:
+        if slot.constant and not self._carries(slot):
             return next(item for item in slot.values if item is not ABSENT)
         for parameter in self.open:
             if (multiple := parameter.multiple(slot)) is not None:
@@ -153,6 +169,18 @@ class Parameters:
             return "project" if unit.node.op.kernel_size == (1, 1) else f"use_{tail}"
         return tail if unit.scope is not None else f"use_{tail}"
 
+    def carried(self, body: Sequence[Unit]) -> tuple[tuple[str, str], ...]:
+        """Return the assignments after each round of a loop over `body`: what the next round takes is what this one gives."""
+        found = []
+        for unit in body:
+            names = carried(self.full[unit.name])
+            if names is None:
+                continue
+            inner, outer = (value(self.written.get((unit.name, name))) for name in names)
+            if inner != outer:
+                found.append((inner, outer))
+        return tuple(found)
+
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Return the parameters, those without a default first, and options last."""
@@ -164,8 +192,12 @@ class Parameters:
         """Return the arguments of an instance."""
         ordered = sorted(self.open, key=lambda item: item.default is not REQUIRED)
         flags = {name: values[index] for name, values in self.options.values()}
-        given = [Argument(item.name, self._filled(item, index), item.default, item.kind, item.default is not REQUIRED) for item in ordered]
+        given = [Argument(item.name, self._filled(item, index), item.default, item.kind, self._named(item)) for item in ordered]
         return (*given, *(Argument(name, flag, False, "option:" + name, True) for name, flag in flags.items()))
+
+    def _named(self, parameter: _Open) -> bool:
+        """Tell whether an argument is written by name."""
+        return parameter.default is not REQUIRED or (self.count is not None and parameter.name == self.count.text)
 
     def _filled(self, parameter: _Open, index: int) -> Any:
         found = parameter.values[index]

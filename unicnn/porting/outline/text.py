@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from unicnn.ops.base import Shape
-from unicnn.porting.outline.form import REQUIRED, Apply, Expression, Make, Parameter, Value
+from unicnn.porting.outline.form import REQUIRED, Expression, Make, Parameter, Value
 
 
 def text(expression: Expression) -> str:
@@ -31,7 +31,9 @@ def _guarded(item: Expression, kind: str, follows: bool) -> str:
     """Return an operand, in parentheses where the sign around it binds tighter than the one in it."""
     written = text(item)
     inner = "call" if isinstance(item, Value) else item.template.result or item.template.kind
-    loose = (inner == "sum" and (kind != "sum" or follows)) or (inner == "product" and (kind == "method" or (kind == "product" and follows)))
+    loose = (inner == "sum" and (kind != "sum" or follows)) or (
+        inner == "product" and (kind == "method" or (kind == "product" and follows))
+    )
     return f"({written})" if kind != "call" and loose else written
 
 
