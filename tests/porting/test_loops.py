@@ -26,13 +26,13 @@ def run(source: str, net: Any, of: Any, last: bool = False) -> Any:
     return np.array(names["train"](net, batches(of, last), EPOCHS))
 
 
-def check(name: str, found: dict[str, Any], reference: dict[str, Any] | None = None) -> None:
-    expected = reference or trained(name)
+def check(name: str, found: dict[str, Any], bound: float = BOUND) -> None:
+    expected = trained(name)
     assert found.keys() == expected.keys()
     assert found["losses"].shape == (STEPS,)
     for part, array in expected.items():
         assert found[part].dtype == np.float64, part
-        assert difference(found[part], array) < BOUND, part
+        assert difference(found[part], array) < bound, part
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -154,10 +154,57 @@ def test_a_keras_loop_prints_what_unicnn_reports(name: str, capsys: Any) -> None
     assert capsys.readouterr().out == told(name)
 
 
+# Gluon, whose fused updates hold every number in float32
+
+
+def gluon_net() -> tuple[Any, dict[str, Any]]:
+    from unicnn_mxnet.compat import mx
+
+    nn = mx.gluon.nn
+    net = nn.Sequential()
+    net.add(
+        nn.Conv2D(3, 3, activation="relu", in_channels=2),
+        nn.BatchNorm(epsilon=2**-7, in_channels=3),
+        nn.MaxPool2D(2),
+        nn.Flatten(),
+        nn.Dense(6, in_units=27),
+    )
+    net.cast("float64")
+    net.initialize()
+    conv, norm, dense = net[0], net[1], net[4]
+    places = {"conv1.weight": conv.weight, "conv1.bias": conv.bias, "norm1.scale": norm.gamma, "norm1.shift": norm.beta}
+    places |= {"linear1.weight": dense.weight, "linear1.bias": dense.bias}
+    for name, parameter in places.items():
+        parameter.set_data(mx.nd.array(start()[name], dtype="float64"))
+    return net, places
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gluon_loop_trains_as_unicnn_does(name: str) -> None:
+    pytest.importorskip("unicnn_mxnet")
+    from unicnn_mxnet.loop import training
+
+    net, places = gluon_net()
+    source = training(recipe(name))
+    losses = run(source, net, recipe(name))
+    # MXNet's Adam rounds the size of a step, and everything that follows from it, to float32.
+    bound = 2**-24 if '"adam"' in source else BOUND
+    check(name, {"losses": losses} | {place: parameter.data().asnumpy() for place, parameter in places.items()}, bound)
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_gluon_loop_prints_what_unicnn_reports(name: str, capsys: Any) -> None:
+    pytest.importorskip("unicnn_mxnet")
+    from unicnn_mxnet.loop import training
+
+    run(training(recipe(name)), gluon_net()[0], recipe(name))
+    assert capsys.readouterr().out == told(name)
+
+
 # All of them
 
 
-@pytest.mark.parametrize("plugin", ["torch", "tensorflow"])
+@pytest.mark.parametrize("plugin", ["torch", "tensorflow", "mxnet"])
 def test_emitted_loops_are_formatted_and_lint_free(plugin: str, tmp_path: Any) -> None:
     pytest.importorskip(f"unicnn_{plugin}")
     training = importlib.import_module(f"unicnn_{plugin}.loop").training

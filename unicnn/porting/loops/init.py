@@ -48,8 +48,21 @@ def said(rule: Any) -> str:
         return f"from {name} distribution"
     fan = {"in": "fan_in", "out": "fan_out", "avg": "mean fan"}[rule.fan]
     if rule.distribution == "uniform":
-        return f"uniformly within sqrt({3 * rule.gain:.4g} / {fan})"
+        return f"uniformly from +-sqrt({3 * rule.gain:.4g} / {fan})"
     return f"from a {rule.distribution} normal of variance {rule.gain:.4g} / {fan}".replace("a normal normal", "a normal")
 
 
-__all__ = ["changed", "said", "stated"]
+def drawn_by_numpy() -> str:
+    """Return the definition of `truncated_normal`, which NumPy and MXNet lack."""
+    return TRUNCATED
+
+
+TRUNCATED = '''def truncated_normal(shape, std, cut):
+    """Draw from N(0, std^2); what lies beyond `cut` deviations is drawn anew."""
+    values = np.random.normal(0.0, std, shape)
+    while (beyond := np.abs(values) > cut * std).any():
+        values[beyond] = np.random.normal(0.0, std, beyond.sum())
+    return values'''
+
+
+__all__ = ["changed", "drawn_by_numpy", "said", "stated"]

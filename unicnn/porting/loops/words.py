@@ -20,15 +20,27 @@ def call(name: str, *given: str, options: Mapping[str, Any] | None = None, defau
 
 
 def laid_out(line: str) -> list[str]:
-    """Return a statement that ends in a call as ruff lays it out: its arguments on a line of their own, or each on one."""
-    opened = line.find("(")
-    if len(line) <= WIDTH or opened < 1 or not line.endswith(")") or not line[opened - 1].isidentifier():
+    """Return a statement that ends in a bracket as ruff lays it out: what is inside on a line of its own, or an item a line."""
+    body = line.removesuffix(",")
+    opened = min((place for place in map(body.find, "([{") if place >= 0), default=-1)
+    if len(line) <= WIDTH or opened < 0 or line.lstrip().startswith("#") or _closing(body, opened) != len(body) - 1:
         return [line]
     margin = " " * (len(line) - len(line.lstrip()))
-    inside = line[opened + 1 : -1]
-    if len(margin) + 4 + len(inside) <= WIDTH:
-        return [line[: opened + 1], f"{margin}    {inside}", f"{margin})"]
-    return [line[: opened + 1], *(f"{margin}    {item}," for item in _arguments(inside)), f"{margin})"]
+    inside = body[opened + 1 : -1]
+    last = margin + body[-1] + line[len(body) :]
+    items = _arguments(inside)
+    if len(margin) + 4 + len(inside) <= WIDTH or (len(items) == 1 and not body[opened - 1].isidentifier()):
+        return [body[: opened + 1], f"{margin}    {inside}", last]
+    return [body[: opened + 1], *(part for item in items for part in laid_out(f"{margin}    {item},")), last]
+
+
+def _closing(text: str, opened: int) -> int:
+    depth = 0
+    for place in range(opened, len(text)):
+        depth += (text[place] in "([{") - (text[place] in ")]}")
+        if not depth:
+            return place
+    return -1
 
 
 def _arguments(inside: str) -> list[str]:
