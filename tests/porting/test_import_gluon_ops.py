@@ -25,10 +25,8 @@ def positive(*shape: int) -> Any:
 
 
 def conv(**options: Any) -> Any:
-    groups, layout = options.get("num_group", 1), options.get("layout", "NCHW")
     kernel = options.pop("kernel", (3, 2))
-    shape = (6, 4 // groups, *kernel) if layout == "NCHW" else (6, *kernel, 6)
-    weight, bias = learned(*shape), learned(6)
+    weight, bias = learned(6, 4 // options.get("num_group", 1), *kernel), learned(6)
     if options.get("no_bias"):
         return lambda x: nd.Convolution(x, weight, kernel=kernel, num_filter=6, **options)
     return lambda x: nd.Convolution(x, weight, bias, kernel=kernel, num_filter=6, **options)
@@ -71,12 +69,10 @@ CASES: dict[str, tuple[Any, tuple[int, ...]]] = {
     "a convolution without bias": (conv(no_bias=True), IMAGE),
     "a convolution with stride, padding and dilation": (conv(stride=(2, 1), pad=(2, 1), dilate=(1, 2)), IMAGE),
     "a convolution in groups": (conv(num_group=2), IMAGE),
-    "a convolution with channels last": (conv(layout="NHWC"), IMAGE),
     "a transposed convolution": (deconv(), IMAGE),
     "a transposed convolution with stride, padding, adj and a bias": (deconv(stride=(2, 3), pad=(1, 2), adj=(1, 2), no_bias=False), IMAGE),
     "a transposed convolution with more after than is cut": (deconv(stride=(2, 2), adj=(1, 1)), IMAGE),
     "a transposed convolution in groups, dilated": (deconv(num_group=2, dilate=(2, 1)), IMAGE),
-    "a transposed convolution to a target shape": (deconv(stride=(2, 2), target_shape=(14, 13)), IMAGE),
     "a fully connected layer": (dense(5), ROW),
     "a fully connected layer without bias": (dense(5, no_bias=True), ROW),
     "a fully connected layer that flattens": (dense(168), IMAGE),
@@ -207,6 +203,7 @@ def test_the_words_mean_what_mxnet_computes(case: str) -> None:
     for call in recording.tape.calls:
         assert distance(ran.values[call.name], values[call.name]) < 1e-10, call
     name = recording.tape.outputs[0][1]
+    assert distance(values[name], ran.outputs[0]) < 1e-10
     assert distance(values[name] * (1 + 1e-9), ran.outputs[0]) > 5e-10
     single = recording.runner.run([x], cotangents, "float32")
     assert distance(single.outputs[0].astype(float), ran.outputs[0]) < 2e-5
@@ -253,3 +250,26 @@ def test_a_batch_norm_that_keeps_its_statistics_in_training_is_another_network_t
 
     assert ops(training=False) == ["batch_norm"]
     assert ops(training=True) == ["BatchNorm(use_global_stats=True)"]
+
+
+@pytest.mark.parametrize("target", [(14, 13), (15, 14), (13, 11)], ids=["cut by one", "not cut", "cut by two and three"])
+def test_a_target_shape_of_a_transposed_convolution_says_what_is_cut(target: tuple[int, int]) -> None:
+    weight = learned(4, 6, 3, 4).astype("float64")  # in float32 MXNet itself fails on a CPU
+
+    def net(x: Any) -> Any:
+        return nd.Deconvolution(x, weight, kernel=(3, 4), num_filter=6, stride=(2, 2), target_shape=target)
+
+    recording = importer.record(net, (IMAGE,))
+    x = np.random.default_rng(1).normal(size=IMAGE)
+    values = interpret(recording.tape, [x])
+    ran = recording.runner.run([x], [np.ones((2, 6, *target))], "float64")
+    assert ran.outputs[0].shape == (2, 6, *target)
+    assert distance(values[recording.tape.outputs[0][1]], ran.outputs[0]) < 1e-10
+    assert distance(values[recording.tape.outputs[0][1]][:, :, ::-1], ran.outputs[0]) > 0.1
+
+
+def test_an_operator_that_fails_later_fails_while_the_network_is_read() -> None:
+    weight = learned(6, 3, 2, 6)
+    with pytest.raises(mx.MXNetError):
+        importer.record(lambda x: nd.Convolution(x, weight, kernel=(3, 2), num_filter=6, no_bias=True, layout="NHWC"), (IMAGE,))
+    assert importer.record(lambda x: nd.relu(x), (IMAGE,)).tape.calls[0].op == "relu"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from unicnn_mxnet.importing.heard import Heard
 from unicnn_mxnet.importing.page import Page, writes
 
@@ -59,12 +57,8 @@ def softmax(heard: Heard, page: Page) -> None:
 
 @writes("SoftmaxActivation")
 def softmax_activation(heard: Heard, page: Page) -> None:
-    x, shape = heard.operands[0], heard.sizes[0]
-    if heard.get("mode", "instance") == "channel" or len(shape) == 2:
-        page.last("softmax", x, axis=1)
-        return
-    flat = (shape[0], math.prod(shape[1:]))
-    page.last("reshape", page.step("softmax", (page.step("reshape", (x,), flat),), flat, axis=1))
+    # Of a value with more axes, "instance" is said to mean all of a sample's values; it is the last axis alone.
+    page.last("softmax", heard.operands[0], axis=1 if heard.get("mode", "instance") == "channel" else len(heard.sizes[0]) - 1)
 
 
 @writes("SoftmaxOutput", "LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput", "SVMOutput", "MakeLoss")

@@ -102,7 +102,7 @@ class Listener:
         if is_np:
             raise PortError(f"{op} is of mx.np, which cannot be read{self._at(here())}. Write the network with mx.nd or Gluon.")
         if op == "_copyto":
-            op, handle, attributes = _copying(arrays[0].dtype, out.dtype)
+            op, handle, attributes = "Cast", operators.handle_of("Cast"), {"dtype": np.dtype(out.dtype).name}
         if not arrays and not op.startswith(("_random", "_sample")):  # an array made in code; it is a constant when something takes it
             return self.plain(handle, arrays, keys, vals, out, is_np, as_list)
         graded = op.startswith(("BatchNorm", "_contrib_BatchNorm", "_contrib_SyncBatchNorm"))
@@ -215,12 +215,6 @@ class Listener:
             (NDArray, "asnumpy", asnumpy),
             (NDArray, "as_np_ndarray", as_np),
         ]
-
-
-def _copying(source: Any, target: Any) -> tuple[str, int, dict[str, Any]]:
-    """Return the operator that copies into another array, which is new for MXNet only to have the type that is wanted."""
-    op, attributes = ("_copy", {}) if source == target else ("Cast", {"dtype": np.dtype(target).name})
-    return op, operators.handle_of(op), attributes
 
 
 def _float(dtype: Any) -> bool:

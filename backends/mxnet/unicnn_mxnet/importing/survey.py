@@ -42,12 +42,13 @@ class Survey:
     blocks: dict[int, Placed] = field(default_factory=dict)
     arrays: dict[int, Named] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
+    dtypes: set[str] = field(default_factory=set)
+    """The types of the arrays that the network is sure to use."""
 
     @property
-    def dtype(self) -> Any:
+    def dtype(self) -> str:
         """Return the type of the network's numbers."""
-        kinds = {named.array.dtype for named in self.arrays.values()}
-        return next((kind for kind in kinds if kind.__name__ == "float64"), None) if len(kinds) == 1 else None
+        return "float64" if self.dtypes == {"float64"} else "float32"
 
     def add_block(self, block: Any, path: str) -> None:
         """Note a block and all that it holds, unless it is known."""
@@ -57,13 +58,14 @@ class Survey:
         self.classes[path] = type(block).__name__
         for named in _arrays_of(block, path):
             self.arrays.setdefault(id(named.array), named)
+            self.dtypes.add(named.array.dtype.__name__)
         for name, child in _children(block):
             self.add_block(child, joined(path, name))
 
 
 def joined(path: str, name: str) -> str:
     """Return the path of what is called `name` at `path`."""
-    return f"{path}.{name}" if path else name
+    return f"{path}.{name}" if path and name else path or name
 
 
 def is_layer(block: Any) -> bool:
@@ -110,47 +112,52 @@ def _loose(name: str, value: Any) -> Iterator[tuple[str, Any]]:
                 yield f"{name}.{key}", item
 
 
-def variables(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return what a function can see by name: attributes of its object, variables around it, those it names before the others."""
+def variables(function: Callable[..., Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a function names (attributes of its object, variables around it, defaults), and what else its module holds."""
     owner = getattr(function, "__self__", None)
     if not inspect.isfunction(function) and not inspect.ismethod(function):
         owner, function = function, type(function).__call__
     function = inspect.unwrap(getattr(function, "__func__", function))
     found: dict[str, Any] = dict(vars(owner)) if owner is not None and hasattr(owner, "__dict__") else {}
     if not inspect.isfunction(function):
-        return found
+        return found, {}
     inside = inspect.getclosurevars(function)
-    found |= dict(inside.nonlocals) | dict(inside.globals)
-    found |= {name: item for name, item in function.__globals__.items() if name not in found and not name.startswith("_")}
     defaults = [item.default for item in inspect.signature(function).parameters.values()]
-    return found | {f"default{i + 1}": item for i, item in enumerate(defaults) if isinstance(item, mx.nd.NDArray)}
+    found |= dict(inside.nonlocals) | dict(inside.globals)
+    found |= {f"default{i + 1}": item for i, item in enumerate(defaults) if isinstance(item, mx.nd.NDArray)}
+    return found, {name: item for name, item in function.__globals__.items() if name not in found and not name.startswith("_")}
 
 
 def survey(value: Any) -> Survey:
     """Return who is who in a network: a block, or a function over arrays and blocks."""
     result = Survey()
-    if isinstance(value, Block):
-        result.add_block(value, "")
-        outside = variables(value.hybrid_forward if _own_hybrid(value) else value.forward) if not _is_gluons(value) else {}
-    else:
-        outside = variables(value)
-    _add_variables(result, outside)
+    if not isinstance(value, Block):
+        _add_variables(result, *variables(value))
+        return result
+    result.add_block(value, "")
+    if not _is_gluons(value):
+        known = set(result.dtypes)
+        _add_variables(result, *variables(value.hybrid_forward if _own_hybrid(value) else value.forward))
+        result.dtypes = known or result.dtypes
     return result
 
 
-def _add_variables(result: Survey, outside: Mapping[str, Any]) -> None:
-    arrays = [pair for name, item in outside.items() for pair in _loose(name, item)]
-    arrays.sort(key=lambda pair: "." in pair[0])  # W1 is a better name than params.0
-    learned = [array for _, array in arrays if array.grad is not None]
-    for name, array in arrays:
-        result.arrays.setdefault(id(array), Named(name, array, array.grad is not None or not learned))
-    for name, item in outside.items():
-        if isinstance(item, Block):
-            result.add_block(item, name)
-        elif isinstance(item, (list, tuple, dict)):
-            for key, inner in _items(item):
-                if isinstance(inner, Block):
-                    result.add_block(inner, joined(name, key))
+def _add_variables(result: Survey, named: Mapping[str, Any], others: Mapping[str, Any]) -> None:
+    for outside in (named, others):  # others serve functions that this one calls
+        arrays = [pair for name, item in outside.items() for pair in _loose(name, item)]
+        arrays.sort(key=lambda pair: "." in pair[0])  # W1 is a better name than params.0
+        learned = any(array.grad is not None for _, array in arrays)
+        for name, array in arrays:
+            result.arrays.setdefault(id(array), Named(name, array, array.grad is not None or not learned))
+        if outside is named:
+            result.dtypes |= {array.dtype.__name__ for _, array in arrays}
+    blocks = ((joined(name, key), block) for name, item in named.items() for key, block in _blocks_in(item))
+    for path, block in blocks:
+        result.add_block(block, path)
+
+
+def _blocks_in(item: Any) -> Iterator[tuple[str, Any]]:
+    return iter([("", item)]) if isinstance(item, Block) else ((key, inner) for key, inner in _items(item) if isinstance(inner, Block))
 
 
 def _is_gluons(block: Any) -> bool:
@@ -203,7 +210,7 @@ def speaks_mxnet(value: Any) -> bool:
     if not callable(value) or isinstance(value, type):
         return False
     try:
-        seen = variables(value).values()
+        seen = [item for found in variables(value) for item in found.values()]
     except (TypeError, AttributeError, ValueError):
         return False
     ours = (mx.nd.NDArray, Block)

@@ -35,7 +35,8 @@ def listened(listener: Listener, value: Any, inputs: Sequence[Any], names: Seque
     for name, array in zip(names, inputs, strict=True):
         listener.feed(name, array)
     with listener.listening():
-        return called(value, inputs)
+        outputs = called(value, inputs)
+    return [(key, listener.stand_ins.get(id(array), array)) for key, array in outputs]
 
 
 def recorded(value: Any, shapes: tuple[tuple[int, ...], ...], *, training: bool) -> Pass:
@@ -47,13 +48,14 @@ def recorded(value: Any, shapes: tuple[tuple[int, ...], ...], *, training: bool)
     found = survey(value)
     mx.nd.waitall()  # see values_of
     random = np.random.default_rng(0)
-    inputs = [arrays.of(random.standard_normal(shape), found.dtype or np.float32) for shape in shapes]
+    inputs = [arrays.of(random.standard_normal(shape), found.dtype) for shape in shapes]
     with mx.autograd.pause(train_mode=training):
         settle(value, tuple(inputs))
         found = survey(value)
         listener = Listener(found, still=not training)
         names = names_of_inputs(value, len(inputs))
         outputs = listened(listener, value, inputs, names)
+        mx.nd.waitall()  # an operator that failed says so now
     keyed = tuple((key, listener.name(array)) for key, array in outputs)
     if strangers := [name for _, name in keyed if name not in listener.dependent]:
         raise PortError(
