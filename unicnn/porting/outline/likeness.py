@@ -48,7 +48,8 @@ class Sorter:
 
     def __init__(self, root: Scope, functions: frozenset[str], spelling: Spelling, hints: Hints) -> None:
         self.functions, self.spelling, self.hints = functions, spelling, hints
-        self.scopes = [scope for scope in root.walk() if scope is not root]
+        self.everything = list(root.walk())
+        self.scopes = [scope for scope in self.everything if scope is not root]
         self.groups: list[Group] = []
         self.group_of: dict[Scope, Group] = {}
         self._waiting: dict[tuple[Any, ...], list[Scope]] = {}
@@ -63,9 +64,14 @@ class Sorter:
     def _key(self, scope: Scope) -> tuple[Any, ...]:
         """Return what modules must have in common to be compared at all."""
         hinted = self.hints.classes.get(scope.path)
-        if hinted is None or scope.sequence:
-            return stem(scope.path), scope.sequence
-        return hinted, scope.sequence
+        plain = hinted is None or (scope.sequence and hinted in self.spelling.sequences)
+        return stem(scope.path) if plain else hinted, scope.sequence
+
+    def places(self, group: Group) -> int:
+        """Return in how many places of the source the modules of a group stand: alike parents are one source."""
+        wanted = set(group.instances)
+        parents = [(self.group_of.get(scope), unit) for scope in self.everything for unit in scope.units if unit.scope in wanted]
+        return len({(parent, unit.name) for parent, unit in parents})
 
     def _sort(self, key: tuple[Any, ...]) -> None:
         waiting = self._waiting.pop(key, [])

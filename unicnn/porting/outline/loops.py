@@ -39,9 +39,11 @@ def loop_of(scope: Scope, spelling: Spelling, start: int, period: int) -> Loop |
     """Return the loop of `period` layers that begins at a place of a sequence; it may go round only once."""
     units = scope.units
     body = units[start : start + period]
+    if len(body) < period:
+        return None
     parts = [split_number(unit.name) for unit in body]
     number = parts[0][1]
-    if len(body) < period or number is None or any(part[1] != number or not part[0] for part in parts):
+    if number is None or any(part[1] != number or not part[0] for part in parts):
         return None
     if any(unit.node is None for unit in body) or len({stem for stem, _ in parts}) < period:
         return None

@@ -74,9 +74,9 @@ class _Open:
 
     def multiple(self, slot: Slot) -> str | None:
         """Return a slot of channels as a multiple or a fraction of this parameter."""
-        if self.kind != "channels" or slot.argument.kind != "channels" or ABSENT in (*self.values, *slot.values):
+        pairs = [pair for pair in zip(slot.values, self.values, strict=True) if pair[0] is not ABSENT]
+        if self.kind != "channels" or slot.argument.kind != "channels" or any(base is ABSENT for _, base in pairs):
             return None
-        pairs = list(zip(slot.values, self.values, strict=True))
         for factor in range(2, 17):
             if all(mine == factor * base for mine, base in pairs):
                 return f"{factor} * {self.name}"
@@ -89,7 +89,8 @@ class Parameters:
     """Find the parameters of a group, given what each instance's units are made with."""
 
     def __init__(self, group: Group, makes: Sequence[dict[str, Make]], reserved: frozenset[str], loop: Loop | None = None) -> None:
-        self.group, self.reserved, self.loop = group, reserved, loop
+        self.group, self.loop = group, loop
+        self.reserved = reserved | {make.callee for held in makes for make in held.values()}
         later = set() if loop is None else set(loop.later(group.template.units))
         self.makes = [{name: make for name, make in held.items() if name not in later} for held in makes]
         makes = self.makes
@@ -130,11 +131,11 @@ class Parameters:
             if parameter.takes(slot):
                 parameter.fill(slot)
                 return Code(parameter.name)
+        for parameter in self.open:
+            if not slot.constant and (multiple := parameter.multiple(slot)) is not None:
+                return Code(multiple)
         if slot.constant and not self._carries(slot):
             return next(item for item in slot.values if item is not ABSENT)
-        for parameter in self.open:
-            if (multiple := parameter.multiple(slot)) is not None:
-                return Code(multiple)
         default = slot.argument.default
         if default is not REQUIRED and not any(item is not ABSENT and item == default for item in slot.values):
             default = REQUIRED
@@ -167,7 +168,7 @@ class Parameters:
         tail = unit.name.rpartition(".")[2].replace("-", "_")
         if unit.node is not None and isinstance(unit.node.op, Conv2d):
             return "project" if unit.node.op.kernel_size == (1, 1) else f"use_{tail}"
-        return tail if unit.scope is not None else f"use_{tail}"
+        return tail if unit.scope is not None and tail not in self.reserved else f"use_{tail}"
 
     def carried(self, body: Sequence[Unit]) -> tuple[tuple[str, str], ...]:
         """Return the assignments after each round of a loop over `body`: what the next round takes is what this one gives."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 _SPELLINGS = {
     "alexnet": "AlexNet", "cnn": "CNN", "convnext": "ConvNeXt", "densenet": "DenseNet", "efficientnet": "EfficientNet",
     "googlenet": "GoogLeNet", "inception": "Inception", "lenet": "LeNet", "mlp": "MLP", "mnasnet": "MNASNet",
-    "mobilenet": "MobileNet", "nin": "NiN", "regnet": "RegNet", "resnet": "ResNet", "resnext": "ResNeXt",
+    "mobilenet": "MobileNet", "nin": "NiN", "regnet": "RegNet", "resnet": "ResNet", "resnext": "ResNeXt", "se": "SE",
     "shufflenet": "ShuffleNet", "squeezenet": "SqueezeNet", "tf": "TF", "unet": "UNet", "vgg": "VGG", "xception": "Xception",
 }  # fmt: skip
 """How the authors of well-known networks spell them."""
