@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from unicnn.errors import PortError
 from unicnn_mxnet.compat import mx
 from unicnn_mxnet.importing import operators
 from unicnn_mxnet.importing.arrays import arrays_in
+from unicnn_mxnet.importing.heard import plain
 
 _SYMBOL = "-symbol.json"
 _ENDS = {"SoftmaxOutput", "Softmax", "LinearRegressionOutput", "LogisticRegressionOutput", "MAERegressionOutput"}
@@ -26,6 +28,7 @@ def network(path: Path, params: Path | str | None = None) -> Any:
     for node in graph["nodes"]:
         _without_loss(graph, node)
     symbol = _loaded(path, graph)
+    _check_shapes(path, graph, arrays)
     names = [*symbol.list_arguments(), *symbol.list_auxiliary_states()]
     inputs = [name for name in names if name not in arrays]
     if not inputs:
@@ -33,8 +36,9 @@ def network(path: Path, params: Path | str | None = None) -> Any:
             f"{path.name}: every variable of the graph has values in the file of arrays, so no input is left. Check which files belong together."
         )
     _check_inputs(path, inputs)
-    block = mx.gluon.SymbolBlock(symbol, [mx.sym.var(name) for name in inputs])
-    _fill(path, block, arrays)
+    kind = next((array.dtype for array in arrays.values()), "float32")
+    block = mx.gluon.SymbolBlock(symbol, [mx.sym.var(name, dtype=kind) for name in inputs])
+    _fill(block, arrays)
     return block
 
 
@@ -107,15 +111,30 @@ def glob_safe(text: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in text)
 
 
-def _fill(path: Path, block: Any, arrays: dict[str, Any]) -> None:
-    for name, parameter in block.params.items():
-        array = arrays[name]
-        known = parameter.shape
-        if known is not None and any(a not in (0, -1, b) for a, b in zip(known, array.shape, strict=False)):
+def _wanted(graph: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield what the graph says of the shapes of its arrays; 0 stands for a size that it does not say."""
+    nodes = graph["nodes"]
+    for node in nodes:
+        attributes = {key: plain(value) for key, value in (node.get("attrs") or {}).items()}
+        if node["op"] == "null" and isinstance(attributes.get("__shape__"), tuple):
+            yield node["name"], attributes["__shape__"]
+        elif node["op"] == "Convolution" and isinstance(attributes.get("kernel"), tuple):
+            yield nodes[node["inputs"][1][0]]["name"], (attributes.get("num_filter", 0), 0, *attributes["kernel"])
+        elif node["op"] == "FullyConnected":
+            yield nodes[node["inputs"][1][0]]["name"], (attributes.get("num_hidden", 0), 0)
+
+
+def _check_shapes(path: Path, graph: dict[str, Any], arrays: dict[str, Any]) -> None:
+    for name, wanted in _wanted(graph):
+        shape = arrays[name].shape if name in arrays else wanted
+        if len(shape) != len(wanted) or any(size not in (0, -1, found) for size, found in zip(wanted, shape, strict=True)):
             raise PortError(
-                f"{path.name}: {name} is of shape {known} in the graph and {array.shape} in the file of arrays. Give the file that belongs to it."
+                f"{path.name}: {name} is of shape {wanted} in the graph and {shape} in the file of arrays. Give the file that was written with it."
             )
-        parameter.shape = array.shape
-        parameter.dtype = array.dtype
+
+
+def _fill(block: Any, arrays: dict[str, Any]) -> None:
+    for name, parameter in block.params.items():
+        parameter.shape, parameter.dtype = arrays[name].shape, arrays[name].dtype
         parameter.initialize(mx.init.Zero())
-        parameter.set_data(array)
+        parameter.set_data(arrays[name])
