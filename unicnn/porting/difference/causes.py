@@ -37,7 +37,7 @@ def field(a: Node, b: Node, key: str, severity: str) -> str:
     op = type(a.op).__name__
     if severity == NO_EFFECT:
         return f"Two spellings of one thing: with these sizes the {key} comes to the same numbers."
-    if key == "padding" and "padding" in a.attributes:
+    if key == "padding" and {"padding", "stride"} <= a.attributes.keys():
         return _padding(a, b)
     if key == "keep":
         return _keep(a.op.fields()["keep"], b.op.fields()["keep"])

@@ -19,7 +19,7 @@ TRAINING_ONLY = {("BatchNorm2d", "keep"), ("BatchNorm2d", "running_var"), ("Drop
 """Fields that inference does not read."""
 
 _NORMAL = {
-    "padding": ("padding", "crop"), "output_padding": ("crop",), "ceil_mode": ("padding",), "count_include_pad": ("counted",),
+    "padding": ("padding", "crop"), "output_padding": ("crop",),
     "axis": ("axis",), "axes": ("axes",), "shape": ("shape",),
 }  # fmt: skip
 """Which attribute of the normal form a field comes to, where it is spelt otherwise there."""

@@ -25,9 +25,10 @@ _UNORDERED = ("Add", "Mul")
 _NEAR = 4
 """How many rows a layer may have moved to be called moved, and not one that is missing and another that was added."""
 
-# What a pair scores. The op decides; its hyperparameters and its place come next; a name only tips the scales, because
-# "conv2" of one network may well be "conv3" of another in which a layer was put before it.
-_OP, _KIN, _FIELDS, _WEIGHTS, _SHAPE, _NAME, _PLACE = 6.0, 3.0, 3.0, 2.0, 1.0, 2.0, 3.0
+# What a pair scores. The op decides, and the place: two layers are hardly others if all before them is the same, or all after. Then come
+# hyperparameters. A name only tips the scales, because "conv2" of one network may well be "conv3" of another in which a layer was
+# put before it. One pair of the same past outweighs two pairs crosswise, which agree in op and shape alone.
+_OP, _KIN, _FIELDS, _WEIGHTS, _SHAPE, _NAME, _PLACE = 6.0, 3.0, 3.0, 2.0, 1.0, 2.0, 6.0
 
 
 @dataclass(frozen=True)

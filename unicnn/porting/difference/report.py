@@ -20,7 +20,7 @@ from unicnn.porting.difference.result import (
     NetworkDiff,
 )
 from unicnn.porting.difference.rows import LONG, side_by_side
-from unicnn.porting.difference.verdict import size, title
+from unicnn.porting.difference.verdict import called, size, title
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -129,20 +129,17 @@ def _values(item: Difference) -> str:
 
 def effect(found: Effect, layer: str | None, severity: str) -> str:
     """Return in words what a change does alone."""
-    if found.note and not found.measured:
-        return found.note
     if found.weights is not None:
         return _apart_after(found, severity)
     if found.output is None:
         return found.note
     if found.nothing:
-        return "Alone it changes nothing: neither outputs nor gradients." if found.training is not None else "Alone it changes no output."
-    parts = []
-    if found.local is not None:
-        parts.append(f"{layer} by {size(found.local)}")
+        what = "neither outputs nor gradients" if found.training is not None else "no output"
+        return f"Alone it changes nothing, {what}{'.' if severity == NO_EFFECT else ', on these samples.'}"
+    parts = [f"{called(layer)} by {size(found.local)}"] if found.local is not None and found.local > NOTHING else []
     parts.append(f"the output by {size(found.output)}" if found.output > NOTHING else "no output in inference")
-    if found.output <= NOTHING and found.training is not None:
-        parts = [*parts[1:], f"a gradient or a running statistic in training by {size(found.training)}"]
+    if found.output <= NOTHING and found.training is not None and found.training > NOTHING:
+        parts.append(f"a gradient or a running statistic in training by {size(found.training)}")
     told = f"Alone it changes {_joined(parts)}."
     if found.argmax is not None and found.output > NOTHING:
         share = f"another one for {found.argmax:.0%} of the samples" if found.argmax else "the same one for every sample"

@@ -149,8 +149,8 @@ class NetworkDiff(_Told):
 
     @property
     def same(self) -> bool:
-        """Tell whether the two are one network: nothing differs, or nothing that differs has an effect; and so for weights that came with them."""
-        return all(item.severity == NO_EFFECT for item in self.differences) and self.same_weights is not False
+        """Tell whether the two are one network, weights aside: nothing differs, or nothing that differs has an effect."""
+        return all(item.severity == NO_EFFECT for item in self.differences)
 
     @property
     def first(self) -> Row | None:

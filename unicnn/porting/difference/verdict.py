@@ -16,8 +16,6 @@ def network(result: NetworkDiff) -> str:
     names = f"{result.a} and {result.b}"
     if result.same:
         return f"The same network: {_alike(result)}."
-    if all(item.severity == NO_EFFECT for item in result.differences):
-        return f"The same network with other weights. {result.weights}"
     live = _live(result.differences)
     count = f"{len(live)} difference{'s' * (len(live) != 1)}"
     if all(item.severity == TRAINING for item in live):
@@ -25,8 +23,7 @@ def network(result: NetworkDiff) -> str:
     told = f"{names} are not the same network: {count}, {_where(live)}."
     first = result.first
     if first is not None and first.a is not None and first.b is not None:
-        name = first.a.name if first.a.name == first.b.name else f"{first.a.name} ({first.b.name})"
-        told += f" With the same weights their numbers part at {name}"
+        told += f" With the same weights their numbers part at {called(first.a.name, first.b.name)}"
         return told + (f", and the outputs end {size(result.apart)} of their size apart." if result.apart is not None else ".")
     return told + (f" With the same weights the outputs are {size(result.apart)} of their size apart." if result.apart else "")
 
@@ -39,6 +36,8 @@ def _alike(result: NetworkDiff) -> str:
         parts.append(f"{result.renamed} layer{'s have' if result.renamed > 1 else ' has'} another name")
     if result.apart is not None:
         parts.append(f"{'the outputs are equal' if result.apart == 0 else 'the outputs agree to rounding'} on {result.samples} samples")
+    if result.same_weights is False:
+        parts.append("the weights that came with them are others")
     return ", ".join(parts)
 
 
@@ -77,17 +76,24 @@ def _where(live: list[Difference]) -> str:
 
 def title(item: Difference) -> str:
     """Return what a difference is about, in a few words."""
-    if item.kind == "missing":
-        return f"{item.a} is missing"
-    if item.kind == "added":
-        return f"{item.b} is added"
-    if item.kind == "order":
-        return f"{item.a} stands {item.b_value}"
-    if item.kind == "wiring":
-        return f"what {item.a} takes" if item.a else "what is returned"
     if len(item.layers) > 1:
         return f"{item.what} of {len(item.layers)} {item.op} layers"
-    return item.what if item.a is None or item.kind == "setting" else f"{item.a}'s {item.what}"
+    if item.kind == "setting":
+        return item.what
+    told = {
+        "missing": f"{called(item.a)} is missing",
+        "added": f"{called(item.b)} is added",
+        "order": f"{called(item.a, item.b)} stands {item.b_value}",
+        "wiring": f"inputs of {called(item.a, item.b)}" if item.a else "what is returned",
+    }
+    return told.get(item.kind, f"{item.what} of {called(item.a, item.b)}")
+
+
+def called(a: str | None, b: str | None = None) -> str:
+    """Return how a layer is called: by both its names if they differ."""
+    name = a or b or ""
+    told = f"layer {name}" if name[:1].isdigit() else name
+    return told if b is None or b == name else f"{told} ({b})"
 
 
 def size(value: float | None) -> str:
