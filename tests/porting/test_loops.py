@@ -201,10 +201,67 @@ def test_a_gluon_loop_prints_what_unicnn_reports(name: str, capsys: Any) -> None
     assert capsys.readouterr().out == told(name)
 
 
+# NumPy, of a network that is written out
+
+
+class Written:
+    """Be the network of NETWORK in NumPy, by einsum over windows."""
+
+    def __init__(self) -> None:
+        held = ("mean", "var")
+        self.parameters = {name: array for name, array in start().items() if name.rpartition(".")[2] not in held}
+        self.gradients: dict[str, Any] = {}
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        assert training
+        p = self.parameters
+        self.windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+        self.relu = np.maximum(np.einsum("nchwkl,ockl->nohw", self.windows, p["conv1.weight"]) + p["conv1.bias"][:, None, None], 0)
+        centered = self.relu - self.relu.mean((0, 2, 3), keepdims=True)
+        self.deviation = np.sqrt((centered**2).mean((0, 2, 3), keepdims=True) + 2**-7)
+        self.normal = centered / self.deviation
+        shifted = self.normal * p["norm1.scale"][:, None, None] + p["norm1.shift"][:, None, None]
+        self.cells = shifted.reshape(len(x), 3, 3, 2, 3, 2).transpose(0, 1, 2, 4, 3, 5).reshape(len(x), 27, 4)
+        self.flat = self.cells.max(2)
+        return self.flat @ p["linear1.weight"].T + p["linear1.bias"]
+
+    def backward(self, dscores: Any) -> None:
+        p, n = self.parameters, len(dscores)
+        g = {"linear1.weight": dscores.T @ self.flat, "linear1.bias": dscores.sum(0)}
+        best = np.arange(4) == self.cells.argmax(2)[:, :, None]
+        cells = np.where(best, (dscores @ p["linear1.weight"])[:, :, None], 0.0)
+        dy = cells.reshape(n, 3, 3, 3, 2, 2).transpose(0, 1, 2, 4, 3, 5).reshape(n, 3, 6, 6)
+        g |= {"norm1.scale": (dy * self.normal).sum((0, 2, 3)), "norm1.shift": dy.sum((0, 2, 3))}
+        dn = dy * p["norm1.scale"][:, None, None]
+        along = self.normal * (dn * self.normal).mean((0, 2, 3), keepdims=True)
+        dx = (dn - dn.mean((0, 2, 3), keepdims=True) - along) / self.deviation * (self.relu > 0)
+        g |= {"conv1.weight": np.einsum("nohw,nchwkl->ockl", dx, self.windows), "conv1.bias": dx.sum((0, 2, 3))}
+        self.gradients = {name: g[name] for name in p}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_numpy_loop_trains_as_unicnn_does(name: str) -> None:
+    pytest.importorskip("unicnn_numpy")
+    from unicnn_numpy.loop import training
+
+    net = Written()
+    losses = run(training(recipe(name)), net, recipe(name))
+    check(name, {"losses": losses} | net.parameters)
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_numpy_loop_prints_what_unicnn_reports(name: str, capsys: Any) -> None:
+    pytest.importorskip("unicnn_numpy")
+    from unicnn_numpy.loop import training
+
+    run(training(recipe(name)), Written(), recipe(name))
+    assert capsys.readouterr().out == told(name)
+
+
 # All of them
 
 
-@pytest.mark.parametrize("plugin", ["torch", "tensorflow", "mxnet"])
+@pytest.mark.parametrize("plugin", ["torch", "tensorflow", "mxnet", "numpy"])
 def test_emitted_loops_are_formatted_and_lint_free(plugin: str, tmp_path: Any) -> None:
     pytest.importorskip(f"unicnn_{plugin}")
     training = importlib.import_module(f"unicnn_{plugin}.loop").training

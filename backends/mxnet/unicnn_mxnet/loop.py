@@ -6,7 +6,6 @@ from itertools import pairwise
 
 from unicnn.porting.loops import Frame, assembled, call, counters, rate_function
 from unicnn.porting.loops.frame import indented
-from unicnn.porting.loops.rates import uses_math
 from unicnn.porting.loops.words import comment, labelled, short, target
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm
 from unicnn.training.recipe import Recipe
@@ -30,11 +29,7 @@ def training(recipe: Recipe) -> str:
     return assembled(
         recipe,
         Frame(
-            imports=[
-                "import mxnet as mx",
-                "from mxnet import autograd, gluon",
-                *(["import math"] if rate and uses_math(recipe.schedule) else []),
-            ],
+            imports=["import mxnet as mx", "from mxnet import autograd, gluon"],
             definitions=[text for text in (own, rate) if text],
             setup=[
                 "parameters = net.collect_params()",

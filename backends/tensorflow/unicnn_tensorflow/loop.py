@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from unicnn.porting.loops import Frame, assembled, call, counters, divided, rate_function, reason
 from unicnn.porting.loops.frame import indented
-from unicnn.porting.loops.rates import uses_math
 from unicnn.porting.loops.words import comment, each, grouped, labelled, target
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
 from unicnn.training.optimizers import power
@@ -30,7 +29,7 @@ def training(recipe: Recipe) -> str:
     return assembled(
         recipe,
         Frame(
-            imports=["import keras", "import tensorflow as tf", *(["import math"] if rate and uses_math(recipe.schedule) else [])],
+            imports=["import keras", "import tensorflow as tf"],
             definitions=[text for text in (own, rate) if text],
             setup=[
                 *setup,

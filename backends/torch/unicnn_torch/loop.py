@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from unicnn.porting.loops import Frame, assembled, call, counters, divided, factor_function, rate_function, reason
-from unicnn.porting.loops.rates import uses_math
 from unicnn.porting.loops.words import comment, labelled, target
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
 from unicnn.training.recipe import Recipe
@@ -25,12 +24,11 @@ def training(recipe: Recipe) -> str:
     imports += ["from torch.optim import lr_scheduler"] if scheduler else []
     definitions = [own, rate_function(recipe.optimizer.learning_rate, recipe.schedule) if len(units) > 1 else ""]
     definitions += [factor_function(recipe.schedule)] if "factor)" in scheduler else []
-    math = uses_math(recipe.schedule) and any("math." in text for text in definitions)
     advance = ["scheduler.step()"] if scheduler else []
     return assembled(
         recipe,
         Frame(
-            imports=[*imports, *(["import math"] if math else [])],
+            imports=[*imports],
             definitions=[text for text in definitions if text],
             setup=[
                 "like = next(net.parameters())  # batches get its type and device",

@@ -73,7 +73,7 @@ def _rmsprop(of: RMSProp) -> Formula:
     slots, lines, spread = {"square": 0.0}, [("square", "rho * square + (1 - rho) * g**2")], "square"
     if of.centered:
         slots["mean"] = 0.0
-        lines += [("mean", "rho * mean + (1 - rho) * g"), ("spread", "positive(square - mean**2)")]
+        lines += [("mean", "rho * mean + (1 - rho) * g"), ("spread", "positive(square - mean * mean)")]
         spread = "spread"
     lines.append(("root", _root(spread, of.eps_placement)))
     if not of.momentum:

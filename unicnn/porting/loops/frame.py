@@ -32,10 +32,16 @@ class Frame:
 
 def assembled(recipe: Recipe, frame: Frame) -> str:
     """Return the source of `train`."""
-    imports = [*frame.imports, *(["from itertools import count, islice"] if recipe.epochs is None else [])]
-    parts = ["\n".join(_sorted(imports)), *frame.definitions, "\n".join(_train(recipe, frame))]
+    body = [*frame.definitions, "\n".join(_train(recipe, frame))]
+    imports = [*frame.imports, "import math", *(["from itertools import count, islice"] if recipe.epochs is None else [])]
+    parts = ["\n".join(_sorted([line for line in imports if _used(line, "\n".join(body))])), *body]
     text = "\n\n\n".join(parts)
     return "\n".join(line for whole in text.splitlines() for line in laid_out(whole)) + "\n"
+
+
+def _used(line: str, text: str) -> bool:
+    """Tell whether a module is mentioned; names that are imported from one always are."""
+    return line.startswith("from ") or f"{line.split()[-1]}." in text
 
 
 def _sorted(imports: Sequence[str]) -> list[str]:

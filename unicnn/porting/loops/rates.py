@@ -18,11 +18,6 @@ def counters(schedule: Schedule) -> tuple[str, ...]:
     return tuple(name for name in ("update", "epoch") if name == schedule.unit or name in inner)
 
 
-def uses_math(schedule: Schedule) -> bool:
-    """Tell whether the expression needs the module math."""
-    return isinstance(schedule, CosineDecay) or (isinstance(schedule, Warmup) and uses_math(schedule.then))
-
-
 def _factor(schedule: Schedule, unit: str, offset: int) -> str:
     index = _index(unit, offset)
     if isinstance(schedule, StepDecay):
