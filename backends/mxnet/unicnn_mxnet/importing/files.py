@@ -111,7 +111,7 @@ def glob_safe(text: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in text)
 
 
-def _wanted(graph: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _wanted(graph: dict[str, Any], arrays: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield what the graph says of the shapes of its arrays; 0 stands for a size that it does not say."""
     nodes = graph["nodes"]
     for node in nodes:
@@ -122,10 +122,13 @@ def _wanted(graph: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
             yield nodes[node["inputs"][1][0]]["name"], (attributes.get("num_filter", 0), 0, *attributes["kernel"])
         elif node["op"] == "FullyConnected":
             yield nodes[node["inputs"][1][0]]["name"], (attributes.get("num_hidden", 0), 0)
+        elif node["op"] == "BatchNorm":  # its four arrays are of one shape
+            names = [nodes[place]["name"] for place, *_ in node["inputs"][1:]]
+            yield from ((name, arrays[names[0]].shape) for name in names if names[0] in arrays)
 
 
 def _check_shapes(path: Path, graph: dict[str, Any], arrays: dict[str, Any]) -> None:
-    for name, wanted in _wanted(graph):
+    for name, wanted in _wanted(graph, arrays):
         shape = arrays[name].shape if name in arrays else wanted
         if len(shape) != len(wanted) or any(size not in (0, -1, found) for size, found in zip(wanted, shape, strict=True)):
             raise PortError(
