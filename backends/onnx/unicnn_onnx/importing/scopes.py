@@ -44,7 +44,9 @@ def scope_of(node: onnx.NodeProto, weights: Sequence[str]) -> Scope:
     scopes = next((item.value for item in node.metadata_props if item.key == "pkg.torch.onnx.name_scopes"), None)
     if scopes is not None:
         return Scope(_last_module(scopes), False)
-    if not node.name or re.fullmatch(rf"(node_)?{node.op_type}(_?\d+)?|(node|n)?_?\d+", node.name, re.IGNORECASE):
+    if node.name and node.name == node.output[0]:
+        return Scope(plain(node.name), True)
+    if re.fullmatch(rf"({node.op_type}|node_\w+?|node|n)?_?\d*", node.name):
         return Scope(module, bool(module))
     return Scope(plain(node.name), True)
 
