@@ -84,4 +84,18 @@ def function_of(tape: Tape, given: list[Any]) -> list[Any]:
     return [values[name] for _, name in tape.outputs]
 
 
-__all__ = ["agreement", "calls", "constant", "filled", "function_of", "images", "keras", "only", "recorded", "sequential", "tf"]
+__all__ = [
+    "agreement",
+    "calls",
+    "constant",
+    "filled",
+    "function_of",
+    "images",
+    "importer",
+    "keras",
+    "only",
+    "recorded",
+    "sequential",
+    "tf",
+    "variables",
+]

@@ -71,10 +71,14 @@ def _rebuilt(root: Any, dtype: str) -> Any:
         required = [p for p in inspect.signature(cls).parameters.values() if p.default is p.empty and p.kind == p.POSITIONAL_OR_KEYWORD]
         if required or cls in (keras.Model, keras.Sequential) or hasattr(root, "_inputs_struct"):
             raise NotImplementedError(
-                f"{cls.__name__} cannot be copied, so it cannot be trained as {dtype}: {str(error).splitlines()[0]} "
-                "Give it a method get_config that returns the arguments of its constructor."
+                f"{cls.__name__} cannot be copied, so it cannot be trained as {dtype}: with what it was made is not known "
+                f"({_first_line(error)}). Give it a method get_config that returns the arguments of its constructor."
             ) from error
         return cls()
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _layers(root: Any) -> list[Any]:

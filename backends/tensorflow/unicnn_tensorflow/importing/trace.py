@@ -214,9 +214,10 @@ def _keyed(result: Any) -> Iterator[tuple[str | None, Tensor]]:
 
 
 def _depends(root: Any, error: Exception) -> str:
-    name = getattr(root, "name", None) or type(root).__name__
+    function = getattr(root, "python_function", root)
+    name = getattr(root, "name", None) or getattr(function, "__name__", None) or type(root).__name__
+    reason = str(error).splitlines()[0].partition(". ")[0]
     return (
-        f"{name} cannot be traced: what it does depends on the values that flow through it, not only on their shapes "
-        f"({str(error).splitlines()[0]}). A description has no branches and no loops over data; "
-        "decide by sizes, or by `training`, or compute both branches."
+        f"{name} cannot be traced: what it does depends on the values that flow through it, not only on their shapes ({reason}). "
+        "A description has no branches and no loops over data; decide by sizes, or by `training`, or compute both branches."
     )
