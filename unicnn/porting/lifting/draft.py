@@ -99,7 +99,9 @@ class Drafts:
         self.drafts[key] = draft
         self.shapes[key] = shape
         if order is None:
-            order = values[0].order if len(values[0].order) == len(shape) + 1 or image is not None else natural(len(shape) + 1)
+            flat = values[0].image is not None and shape == values[0].shape  # single values of a flattened image stay where they are
+            kept = flat or len(values[0].order) == len(shape) + 1 or image is not None
+            order = values[0].order if kept else natural(len(shape) + 1)
             image = values[0].image if image is None and len(shape) == 1 else image
         return Lifted(key, shape, order, image)
 
