@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from unicnn.errors import UnsupportedError
-from unicnn.graph import Graph, infer
+from unicnn.graph import Graph
 from unicnn.ops.fields import by
 from unicnn.porting.outline import Hints, outline
 from unicnn.porting.outline.words import class_name
@@ -25,8 +25,8 @@ from unicnn_tensorflow.emitting.writing import Writer
 def write(graph: Graph, *, style: str, recipe: Recipe | None, hints: Any) -> str:
     """Return the source of a network, with its training if there is a recipe."""
     given = hints or Hints()
-    short = infer(folded(graph.model))
-    spelling = Spelling(short)
+    joined = folded(graph, Spelling(graph).plain)
+    short, spelling = joined.graph, Spelling(joined.graph, joined.unnamed)
     parts = [*_network(short, spelling, given, style), load_weights(short, spelling)]
     parts = [*classes(_callees(parts)), *parts]
     if recipe is not None:

@@ -78,29 +78,56 @@ class LogSoftmax(layers.Layer):
         return {**super().get_config(), "axis": self.axis}
 ''',
     "BorderedAveragePooling2D": '''
-class BorderedAveragePooling2D(layers.AveragePooling2D):
-    """Average windows that reach over the border; of the padding only `counted` counts."""
+class BorderedAveragePooling2D(layers.Layer):
+    """Average windows that reach over the border; of `padding` only `counted` counts."""
 
-    def __init__(self, pool_size, strides=None, padding=0, counted=0, **kwargs):
-        super().__init__(pool_size, strides, **kwargs)
-        self.sides, self.counted = padding, counted
+    def __init__(self, pool_size, strides, padding, counted, **kwargs):
+        super().__init__(**kwargs)
+        self.pool_size, self.strides = pool_size, strides
+        self.padding, self.counted = padding, counted
 
     def call(self, inputs):
-        inner, outer = (layers.ZeroPadding2D(n).padding for n in (self.counted, self.sides))
-        rest = [[a - b for a, b in zip(*pair)] for pair in zip(outer, inner)]
+        (top, bottom), (left, right) = self.counted
+        (above, below), (before, after) = self.padding
+        inner = ((0, 0), (top, bottom), (left, right), (0, 0))
+        rest = ((0, 0), (above - top, below - bottom), (before - left, after - right), (0, 0))
 
         def mean(x, value):
-            x = ops.pad(x, ((0, 0), *inner, (0, 0)), constant_values=value)
-            return super(BorderedAveragePooling2D, self).call(
-                ops.pad(x, ((0, 0), *rest, (0, 0)))
-            )
+            x = ops.pad(ops.pad(x, inner, constant_values=value), rest)
+            return ops.average_pool(x, self.pool_size, self.strides)
 
         # The same average of ones is the share of cells that count.
         return mean(inputs, 0) / mean(ops.ones_like(inputs[:1, :, :, :1]), 1)
 
     def get_config(self):
-        config = {**super().get_config(), "counted": self.counted}
-        return {**config, "padding": self.sides}
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "counted": self.counted,
+        }
+''',
+    "AdaptivePooling2D": '''
+class AdaptivePooling2D(layers.Layer):
+    """Average over a number of windows; Keras' own cannot be compiled if one spans all."""
+
+    def __init__(self, output_size, **kwargs):
+        super().__init__(**kwargs)
+        self.output_size = output_size
+
+    def call(self, inputs):
+        for axis, count in enumerate(self.output_size, 1):
+            size = inputs.shape[axis]
+            parts = []
+            for i in range(count):
+                window = range(i * size // count, -(-(i + 1) * size // count))
+                parts.append(ops.mean(ops.take(inputs, list(window), axis), axis))
+            inputs = ops.stack(parts, axis)
+        return inputs
+
+    def get_config(self):
+        return {**super().get_config(), "output_size": self.output_size}
 ''',
     "GeneralConv2DTranspose": '''
 class GeneralConv2DTranspose(layers.Layer):
@@ -114,8 +141,8 @@ class GeneralConv2DTranspose(layers.Layer):
         self,
         filters,
         kernel_size,
-        strides=1,
-        padding=0,
+        strides,
+        padding,
         dilation_rate=1,
         groups=1,
         activation=None,
@@ -123,10 +150,11 @@ class GeneralConv2DTranspose(layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.filters, self.groups, self.use_bias = filters, groups, use_bias
-        self.kernel_size, self.strides = pair(kernel_size), pair(strides)
-        self.dilation_rate, self.padding = pair(dilation_rate), padding
+        self.filters, self.kernel_size = filters, kernel_size
+        self.strides, self.padding = strides, padding
+        self.dilation_rate, self.groups = dilation_rate, groups
         self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
 
     def build(self, input_shape):
         shape = (*self.kernel_size, input_shape[-1] // self.groups, self.filters)
@@ -136,11 +164,11 @@ class GeneralConv2DTranspose(layers.Layer):
 
     def call(self, inputs):
         _, height, width, channels = inputs.shape
-        (down, right), sides = self.strides, layers.ZeroPadding2D(self.padding).padding
+        down, right = self.strides
         x = ops.reshape(inputs, (-1, height, 1, width, 1, channels))
         x = ops.pad(x, ((0, 0), (0, 0), (0, down - 1), (0, 0), (0, right - 1), (0, 0)))
         x = ops.reshape(x, (-1, height * down, width * right, channels))
-        x = ops.pad(x, ((0, 0), *sides, (0, 0)))
+        x = ops.pad(x, ((0, 0), *self.padding, (0, 0)))
         x = ops.conv(x, self.kernel, dilation_rate=self.dilation_rate)
         return self.activation(x + self.bias if self.use_bias else x)
 
@@ -156,10 +184,6 @@ class GeneralConv2DTranspose(layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "use_bias": self.use_bias,
         }
-
-
-def pair(value):
-    return (value, value) if isinstance(value, int) else tuple(value)
 ''',
 }
 

@@ -143,9 +143,10 @@ def _general(node: Node, filters: tuple[Argument, ...], tail: tuple[Argument, ..
         sides.append((max(border[0], 0), max(border[1], 0)))
         crop.append((max(-border[0], 0), max(-border[1], 0)))
     arguments = (
-        *filters,
-        option("strides", short(op.stride), 1),
-        option("padding", short(tuple(sides)), 0),
+        filters[0],
+        Argument("kernel_size", op.kernel_size),
+        Argument("strides", op.stride, keyword=True),
+        Argument("padding", tuple(sides), keyword=True),
         option("dilation_rate", short(op.dilation), 1),
         option("groups", op.groups, 1),
         *tail,

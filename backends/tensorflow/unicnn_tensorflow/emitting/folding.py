@@ -1,17 +1,22 @@
-"""Activations that a layer of Keras applies itself: ``Conv2D(20, 5, activation="relu")``."""
+"""What one layer of Keras does beside its own work: the activation after a convolution, the flattening after global pooling."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from unicnn.graph import Graph, Node, infer
 from unicnn.model import Layer, Model
 from unicnn.ops import (
     ELU,
     GELU,
+    AdaptiveAvgPool2d,
     Conv2d,
     ConvTranspose2d,
+    Flatten,
     Hardsigmoid,
     Hardswish,
     Linear,
@@ -24,6 +29,8 @@ from unicnn.ops import (
     Softmax,
     Tanh,
 )
+from unicnn.ops.base import Shape
+from unicnn.porting import naming
 
 WORDS: dict[Op, str] = {
     ReLU(): "relu", ReLU6(): "relu6", ELU(): "elu", Sigmoid(): "sigmoid", Tanh(): "tanh", SiLU(): "silu", GELU(): "gelu",
@@ -32,29 +39,79 @@ WORDS: dict[Op, str] = {
 """What Keras calls the functions that it computes as we do, along the last axis where an axis matters."""
 
 
-def folded(model: Model) -> Model:
-    """Return `model` with each activation joined to the layer before it, if that is how both are called: "conv1" and "conv1_relu"."""
-    by_name = {layer.name: layer for layer in model.layers}
-    readers = Counter(source for layer in model.layers for source in layer.inputs)
-    readers.update(value for _, value in model.outputs)
-    joined: dict[str, tuple[Any, str]] = {}
-    for layer in model.layers:
-        source = by_name.get(layer.inputs[0])
-        if source is None or layer.op not in WORDS or not isinstance(source.op, (Conv2d, ConvTranspose2d, Linear)):
+@dataclass(frozen=True, repr=False)
+class GlobalAverage(Op):
+    """Be a global average pooling that gives a vector."""
+
+    prefix = "pool"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return shapes[0][:1]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Hold a network as Keras has it; `unnamed` are the layers that need no name, for the rule of `naming` gives them theirs.
+
+    `rule` says that this is so of every layer.
+    """
+
+    graph: Graph
+    unnamed: frozenset[str]
+    rule: bool
+
+
+def folded(graph: Graph, plain: Callable[[Node], bool]) -> Folded:
+    """Join layers and leave out names wherever reading the source gives every layer its name back.
+
+    `plain` tells whether a layer is one of Keras' own, and nothing stands around it. Weights are found by their layers' names, so
+    layers that have some keep theirs, unless none in the whole network needs one.
+    """
+    followers = dict(_followers(graph))
+    everything = frozenset(node.name for node in graph.nodes)
+    roots = frozenset(node.name for node in graph.nodes if "." not in node.name)
+    if roots == everything == naming.functional(graph, everything) and _is_chain(graph) and all(map(plain, graph.nodes)):
+        return Folded(_joined(graph, followers), everything - set(followers), True)
+    candidates = {node.name for node in graph.nodes if node.name in roots and not node.parameters and plain(node)}
+    automatic = naming.functional(graph, candidates | set(followers))
+    kept = {name: source for name, source in followers.items() if name in automatic}
+    return Folded(_joined(graph, kept), automatic - set(kept), False)
+
+
+def _followers(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Yield the layers that the one before could do as well, with that one's name."""
+    nodes = {node.name: node for node in graph.nodes}
+    readers = Counter(source for node in graph.nodes for source in node.inputs)
+    readers.update(value for _, value in graph.model.outputs)
+    for node in graph.nodes:
+        source = nodes.get(node.inputs[0])
+        if source is None or readers[source.name] != 1 or naming.scope_of(source.name) != naming.scope_of(node.name):
             continue
-        if layer.name == f"{source.name}_{layer.op.prefix}" and readers[source.name] == 1:
-            joined[source.name] = (dataclasses.replace(source.op, activation=layer.op.lowering()), layer.name)
-    gone = {activation: name for name, (_, activation) in joined.items()}
+        activation = node.op in WORDS and isinstance(source.op, (Conv2d, ConvTranspose2d, Linear))
+        # A transposed convolution is cropped behind its activation, and a strided dilated one thinned out.
+        whole = source.attributes.get("stride", (1, 1)) == (1, 1) or source.attributes.get("dilation", (1, 1)) == (1, 1)
+        if (activation and whole) or (isinstance(node.op, Flatten) and source.op == AdaptiveAvgPool2d(1)):
+            yield node.name, source.name
+
+
+def _is_chain(graph: Graph) -> bool:
+    names = [graph.model.inputs[0][0], *(node.name for node in graph.nodes)]
+    return all(node.inputs == (source,) for node, source in zip(graph.nodes, names, strict=False))
+
+
+def _joined(graph: Graph, followers: dict[str, str]) -> Graph:
+    """Return the network without the layers that those before them do."""
+    model = graph.model
+    ops: dict[str, Any] = {layer.name: layer.op for layer in model.layers}
+    for name, source in followers.items():
+        flattens = isinstance(ops[name], Flatten)
+        ops[source] = GlobalAverage() if flattens else dataclasses.replace(ops[source], activation=ops[name].lowering())
 
     def value(name: str) -> str:
-        return gone.get(name, name)
+        return followers.get(name, name)
 
-    layers = [
-        Layer(layer.name, joined[layer.name][0] if layer.name in joined else layer.op, tuple(map(value, layer.inputs)))
-        for layer in model.layers
-        if layer.name not in gone
-    ]
-    return Model.of(model.inputs, layers, [(key, value(name)) for key, name in model.outputs], name=model.name)
+    layers = [Layer(layer.name, ops[layer.name], tuple(map(value, layer.inputs))) for layer in model.layers if layer.name not in followers]
+    return infer(Model.of(model.inputs, layers, [(key, value(name)) for key, name in model.outputs], name=model.name))
 
 
 def activation(op: Any) -> str | None:

@@ -20,7 +20,7 @@ MOST = 6
 class Line:
     """Be ``target = callee(arguments, name=...)(inputs)``, or with `part` ``target = callee(inputs, arguments, name=...)``.
 
-    `name` is relative to the function; without a callee the line only gives its input another name. `condition` is the argument
+    `name` is relative to the function, and "" if Keras may make one up; without a callee the line only gives its input another name. `condition` is the argument
     that says whether the line is run.
     """
 
@@ -57,10 +57,10 @@ def expression(line: Line, scope: str, *, entry: bool = False) -> str:
     if not line.callee:
         return taken
     first, named = positional(line.arguments)
-    name = f"name={quoted(line.name, scope)}"
+    name = [f"name={quoted(line.name, scope)}"] if line.name else []
     if line.part:
-        return f"{line.callee}({', '.join([taken, *first, name, *named])})"
-    made = f"{line.callee}({', '.join([*first, *named, name])})"
+        return f"{line.callee}({', '.join([taken, *first, *name, *named])})"
+    made = f"{line.callee}({', '.join([*first, *named, *name])})"
     return made if entry else f"{made}([{taken}])" if line.listed else f"{made}({taken})"
 
 
@@ -146,7 +146,7 @@ def _turns(lines: Sequence[Line], size: int) -> int:
     """Return how often the first `size` lines repeat themselves under consecutive numbers."""
     first = lines[:size]
     number = _number(lines[0])
-    if len(first) < size or number is None or any(_number(line) != number or line.condition for line in first):
+    if len(first) < size or number is None or any((line.name and _number(line) != number) or line.condition for line in first):
         return 1
     turns = 1
     while all(_follows(a, b, turns) for a, b in zip(first, lines[turns * size :], strict=False)) and len(lines) >= (turns + 1) * size:
@@ -156,14 +156,14 @@ def _turns(lines: Sequence[Line], size: int) -> int:
 
 def _follows(first: Line, later: Line, distance: int) -> bool:
     number, other = _number(first), _number(later)
-    if number is None or other != number + distance or _braced(first) != _braced(later):
+    if _braced(first) != _braced(later) or (number is not None and other != number + distance):
         return False
     return replace(first, name="", shape=None, reason="") == replace(later, name="", shape=None, reason="") and later.reason in ("", first.reason)
 
 
 def _number(line: Line) -> int | None:
     found = re.search(r"(?<!\d)([1-9]\d*|0)$", line.name)
-    return int(found.group(1)) if found and line.target in line.inputs or found and line.target else None
+    return int(found.group(1)) if found else None
 
 
 def _braced(line: Line) -> str:

@@ -15,15 +15,20 @@ _ROLES = {"kernel": "weight", "bias": "bias", "gamma": "scale", "beta": "shift",
 
 
 def load_weights(graph: Graph, spelling: Spelling) -> str:
-    """Return the source of ``load_weights``: only what this network needs."""
+    """Return the source of ``load_weights``: only what this network needs. Layers without names are told by their order."""
     roles = {name: role for name, role in _ROLES.items() if any(key.endswith(f".{role}") for key in graph.parameters)}
     lines = ['"""Read the weights from a safetensors file with neutral names and layouts."""']
     if not roles:
         return "\n".join(["def load_weights(net, path):", '    """Read nothing: the network has no weights."""'])
     lines += [f"roles = {{{', '.join(f'{value(name)}: {value(role)}' for name, role in roles.items())}}}", "arrays = load_file(path)"]
     lines += _rows(spelling)
-    lines += ["for layer in net.layers:", "    for variable in layer.weights:"]
-    body = ['array = arrays[f"{layer.name}.{roles[variable.name]}"]', *_branches(graph), "variable.assign(array)"]
+    held = [node.name for node in graph.nodes if node.parameters]
+    ordered = any(name in spelling.unnamed for name in held)
+    if ordered:
+        lines += [f"names = [{', '.join(map(value, held))}]", "held = [layer for layer in net.layers if layer.weights]"]
+    lines += ["for name, layer in zip(names, held, strict=True):" if ordered else "for layer in net.layers:", "    for variable in layer.weights:"]
+    label = "name" if ordered else "layer.name"
+    body = [f'array = arrays[f"{{{label}}}.{{roles[variable.name]}}"]', *_branches(graph, ordered), "variable.assign(array)"]
     lines += [f"        {line}" for line in body]
     return "\n".join(["def load_weights(net, path):", *(f"    {line}" for line in lines)])
 
@@ -45,9 +50,9 @@ def _rows(spelling: Spelling) -> Iterator[str]:
     yield '    arrays[f"{name}.weight"] = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)'
 
 
-def _branches(graph: Graph) -> Iterator[str]:
+def _branches(graph: Graph, ordered: bool) -> Iterator[str]:
     """Yield what is done with an array before it is assigned, kind by kind."""
-    branches = [*_kernels(graph.nodes), *_norms(graph.nodes)]
+    branches = [*_kernels(graph.nodes), *_norms(graph.nodes, ordered)]
     for i, (condition, why, statements) in enumerate(branches):
         yield f"{'if' if i == 0 else 'elif'} {condition}:{why}"
         yield from (f"    {statement}" for statement in statements)
@@ -78,7 +83,7 @@ def _kernels(nodes: tuple[Node, ...]) -> Iterator[tuple[str, str, list[str]]]:
         yield 'variable.name == "kernel"', "  # (out, in) to (in, out)", ["array = array.T"]
 
 
-def _norms(nodes: tuple[Node, ...]) -> Iterator[tuple[str, str, list[str]]]:
+def _norms(nodes: tuple[Node, ...], named: bool) -> Iterator[tuple[str, str, list[str]]]:
     """Yield how the scales and shifts of a LayerNorm over several axes of an image are turned."""
     turns: dict[tuple[int, ...], list[str]] = {}
     for node in nodes:
@@ -90,7 +95,8 @@ def _norms(nodes: tuple[Node, ...]) -> Iterator[tuple[str, str, list[str]]]:
                 turns.setdefault(turned, []).append(node.name)
     for turned, found in turns.items():
         several = isinstance(found, list) and len(found) > 1
-        condition = f"layer.name in {value(tuple(found))}" if several else f"layer.name == {value(found[0])}"
+        label = "name" if named else "layer.name"
+        condition = f"{label} in {value(tuple(found))}" if several else f"{label} == {value(found[0])}"
         yield condition, "  # its axes: C, H, W to H, W, C" if len(turned) == 3 else "", [f"array = array.transpose{turned}"]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from unicnn.graph import Graph, Node
 from unicnn.ops import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, ReLU, ReLU6, Sigmoid
 from unicnn.ops.conv import same_upper
+from unicnn.ops.fields import Pair
 from unicnn.porting.outline import Argument, Make
 from unicnn_tensorflow.emitting.steps import (
     NO_PADDING,
@@ -55,9 +56,8 @@ def avg_pool(node: Node) -> Steps:
     if counted != NO_PADDING and rest == _same(node, rest, counted):
         reason = "The zeros count; what \"same\" adds at the end does not."
         return Steps(_pool(node, "same"), (Extra("pad", zero_padding(counted), reason),))
-    make = _pool(node, "valid")
-    arguments = (*make.arguments[:2], Argument("padding", short(sides), keyword=True), option("counted", short(counted), 0))
-    return Steps(Make("BorderedAveragePooling2D", arguments))
+    given = {"pool_size": node.attributes["kernel_size"], "strides": node.attributes["stride"], "padding": sides, "counted": counted}
+    return Steps(Make("BorderedAveragePooling2D", tuple(Argument(key, item, keyword=key != "pool_size") for key, item in given.items())))
 
 
 def adaptive(node: Node) -> Steps:
@@ -65,7 +65,18 @@ def adaptive(node: Node) -> Steps:
     assert isinstance(node.op, AdaptiveAvgPool2d)
     if node.op.output_size == (1, 1):
         return Steps(Make("layers.GlobalAveragePooling2D", (option("keepdims", True, False),)))
-    return Steps(Make("layers.AdaptiveAveragePooling2D", (Argument("output_size", short(node.op.output_size)),)))
+    return Steps(_windows(node, node.op.output_size))
+
+
+def _windows(node: Node, output_size: Pair) -> Make:
+    """Return the layer of Keras, unless it cannot be compiled: it always pools by windows of two sizes, of which one may be too large."""
+    size = node.input_shapes[0][1:]
+    if all(-(-n // o) + 1 <= n for n, o in zip(size, output_size, strict=True)):
+        return Make("layers.AdaptiveAveragePooling2D", (Argument("output_size", short(output_size)),))
+    if all(n % o == 0 for n, o in zip(size, output_size, strict=True)):
+        window = tuple(n // o for n, o in zip(size, output_size, strict=True))
+        return Make("layers.AveragePooling2D", (Argument("pool_size", short(window)),))
+    return Make("AdaptivePooling2D", (Argument("output_size", output_size),))
 
 
 def _pool(node: Node, padding: str) -> Make:

@@ -29,11 +29,11 @@ def _lines(graph: Graph, spelling: Spelling) -> Iterator[Line]:
     for node in graph.nodes:
         steps = spelling.steps(node)
         for extra in steps.before:
-            yield Line("", extra.make.callee, extra.make.arguments, f"{node.name}_{extra.suffix}", reason=extra.reason)
+            yield Line("", extra.make.callee, extra.make.arguments, spelling.label(node.name, extra.suffix), reason=extra.reason)
         shape = node.shape if node.shape != node.input_shapes[0] else None
-        yield Line("", steps.make.callee, steps.make.arguments, node.name, shape=None if steps.after else shape, reason=steps.reason)
+        yield Line("", steps.make.callee, steps.make.arguments, spelling.label(node.name), shape=None if steps.after else shape, reason=steps.reason)
         for extra in steps.after:
-            yield Line("", extra.make.callee, extra.make.arguments, f"{node.name}_{extra.suffix}", shape=shape, reason=extra.reason)
+            yield Line("", extra.make.callee, extra.make.arguments, spelling.label(node.name, extra.suffix), shape=shape, reason=extra.reason)
 
 
 def _check(graph: Graph) -> None:

@@ -11,7 +11,7 @@ from unicnn.graph import Graph, Node
 from unicnn.ops.base import Shape
 from unicnn.porting.outline import Argument, Make, Template
 from unicnn_tensorflow.emitting import convolutions, pooling
-from unicnn_tensorflow.emitting.folding import WORDS, activation
+from unicnn_tensorflow.emitting.folding import WORDS, GlobalAverage, activation
 from unicnn_tensorflow.emitting.layouts import flattened, moved, native, order, position
 from unicnn_tensorflow.emitting.steps import Extra, Steps, option, short
 
@@ -23,8 +23,17 @@ class Spelling:
     reserved = frozenset("keras layers ops load_file load_weights name inputs outputs net path train initialize tf".split())
     sequences = frozenset({"Sequential"})
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, unnamed: frozenset[str] = frozenset()) -> None:
+        self.graph, self.unnamed = graph, unnamed
+
+    def label(self, name: str, suffix: str = "") -> str:
+        """Return the name that a layer, or one beside it, must be given, or nothing."""
+        return "" if name in self.unnamed else f"{name}_{suffix}" if suffix else name
+
+    def plain(self, node: Node) -> bool:
+        """Tell whether a layer is one of Keras' own, and nothing stands around it."""
+        steps = self.steps(node)
+        return steps.make.callee.startswith("layers.") and not steps.before and not steps.after
 
     def layer(self, node: Node) -> Make:
         """Return the layer itself; what stands around it is compared through its `before` and its `reason`."""
@@ -187,6 +196,7 @@ _LAYERS: Mapping[type[Any], Callable[[Node], Steps]] = {
     ops.Dropout: _plain("layers.Dropout", ("rate", "p", None)),
     ops.AvgPool2d: pooling.avg_pool,
     ops.AdaptiveAvgPool2d: pooling.adaptive,
+    GlobalAverage: _plain("layers.GlobalAveragePooling2D"),
     ops.ReLU: _plain("layers.ReLU"),
     ops.ReLU6: lambda node: Steps(Make("layers.ReLU", (option("max_value", 6, None),))),
     ops.LeakyReLU: _plain("layers.LeakyReLU", ("negative_slope", "negative_slope", 0.3)),

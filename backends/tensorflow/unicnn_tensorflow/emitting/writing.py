@@ -158,7 +158,7 @@ class _Body:
             inputs = (target,)
 
     def _layer(self, node: Node, make: Make, inputs: tuple[str, ...], target: str) -> Iterator[Line]:
-        steps, name = self.writer.spelling.steps(node), self._relative(node.name)
+        steps, name = self.writer.spelling.steps(node), self.writer.spelling.label(node.name) and self._relative(node.name)
         for extra in steps.before:
             yield Line(target, extra.make.callee, extra.make.arguments, f"{name}_{extra.suffix}", inputs, reason=extra.reason)
             inputs = (target,)
