@@ -39,8 +39,10 @@ def choices(a: Recipe, b: Recipe) -> list[Choice]:
         theirs = getattr(b, key)
         if key in _NAMES or mine == theirs:
             continue
-        if key in _PARTS and mine is not None and type(mine) is type(theirs):
-            found += _of_part(key, mine, theirs)
+        inner = list(_of_part(key, mine, theirs)) if key in _PARTS and mine is not None and type(mine) is type(theirs) else []
+        # Two fields of a schedule may say one thing together: so many epochs, or the same in updates.
+        if len(inner) == 1 or (inner and key != "schedule"):
+            found += inner
         elif key == "init":
             found += [_role(role, mine.get(role), theirs.get(role)) for role in (mine | theirs) if mine.get(role) != theirs.get(role)]
         elif key not in ("epochs", "steps"):
@@ -126,34 +128,46 @@ def samples(recipe: Recipe) -> int:
     return (recipe.data.train if recipe.data is not None else None) or SAMPLES
 
 
-def severity(choice: Choice, a: Recipe, b: Recipe, first_rate: int | None) -> str:
-    """Return how much a choice matters, given both recipes and the first update whose rates differ."""
-    if _idle(choice.name, a, b, first_rate):
+def severity(choice: Choice, a: Recipe, b: Recipe) -> str:
+    """Return how much a choice matters, given both recipes."""
+    if _idle(choice.name, a, b):
         return NO_EFFECT
     if choice.name in _REPORTED:
         return REPORTING
     return INITIAL if choice.name.startswith("init.") else TRAINING
 
 
-def _idle(name: str, a: Recipe, b: Recipe, first_rate: int | None) -> bool:
+def _idle(name: str, a: Recipe, b: Recipe) -> bool:
     """Tell whether a choice is of no consequence, because of what both recipes choose otherwise."""
     both = (a, b)
     part, _, field = name.partition(".")
     if part == "schedule":
-        return first_rate is None and a.optimizer.learning_rate == b.optimizer.learning_rate
+        return factors(a) == factors(b, len(factors(a)))
     if part == "optimizer" and field in ("decay", "decay_applies_to"):
         return not any(item.optimizer.weight_decay for item in both)
     if part == "optimizer" and field in ("form", "nesterov"):
         still = not any(getattr(item.optimizer, "momentum", 0.0) for item in both)
-        return still or (field == "form" and all(isinstance(item.schedule, ConstantRate) for item in both))
+        return still or (field == "form" and all(steady(item) for item in both))
     rest: Mapping[str, bool] = {
         "model": None in (a.model, b.model),
-        "divisor": all(_scales(a) == _scales(item) for item in both),
+        "divisor": _scales(a) == _scales(a.replace(divisor=b.divisor)) and _scales(b) == _scales(b.replace(divisor=a.divisor)),
         "last": all(item.order == "sample" or samples(item) % (item.batch_size or 1) == 0 for item in both),
         "test_batch_size": all(item.averaging == "samples" for item in both),
         "data.resize_method": all(item.data is not None and item.data.resize is None for item in both),
     }
     return rest.get(name, False)
+
+
+def factors(recipe: Recipe, count: int | None = None) -> list[float]:
+    """Return what the learning rate is multiplied by in each update, or in the first `count`."""
+    length = Length.of(recipe)
+    updates = range(min(length.total if count is None else count, LONGEST))
+    return [recipe.schedule.at(update, update // length.per_epoch) for update in updates]
+
+
+def steady(recipe: Recipe) -> bool:
+    """Tell whether the learning rate never changes in a training by a recipe."""
+    return isinstance(recipe.schedule, ConstantRate) or len(set(factors(recipe))) <= 1
 
 
 def _scales(recipe: Recipe) -> list[float]:

@@ -46,7 +46,7 @@ _IDLE = {
     "test_batch_size": "Figures are means over samples, however they are batched.",
     "resize_method": "Nothing is resized.",
     "model": "One of them leaves open what it trains.",
-    "unit": "The rate is the same in every update.",
+    "unit": "The rate is multiplied by the same in every update.",
 }
 
 
@@ -56,7 +56,7 @@ def reason(choice: Choice, a: Recipe, b: Recipe, severity: str) -> str:
     if severity == NO_EFFECT:
         if field == "form" and any(getattr(item.optimizer, "momentum", 0.0) for item in (a, b)):
             return "The two forms of momentum are equal as long as the rate does not change, and here it never does."
-        return _IDLE.get(field, "The rate is the same in every update.")
+        return _IDLE.get(field, "The rate is multiplied by the same in every update.")
     if choice.name == "schedule" and isinstance(a.schedule, ConstantRate) != isinstance(b.schedule, ConstantRate):
         return "Only one of the two changes its learning rate."
     if choice.name == "optimizer":

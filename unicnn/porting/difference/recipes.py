@@ -20,7 +20,7 @@ def recipes(a: Recipe, b: Recipe, *, run: bool = True, seed: int = 0, progress: 
     listed = []
     for place, choice in enumerate(found):
         progress(f"making difference {place + 1} of {len(found)} alone")
-        listed.append(_difference(choice, a, b, first, training))
+        listed.append(_difference(choice, a, b, training))
     mine, theirs = flat(a), flat(b)
     named = {key: (mine.get(key, ""), theirs.get(key, "")) for key in (*mine, *(key for key in theirs if key not in mine))}
     together = Effect() if training is None else _together(training, found, a)
@@ -30,9 +30,9 @@ def recipes(a: Recipe, b: Recipe, *, run: bool = True, seed: int = 0, progress: 
     )  # fmt: skip
 
 
-def _difference(choice: Choice, a: Recipe, b: Recipe, first: int | None, training: Training | None) -> Difference:
+def _difference(choice: Choice, a: Recipe, b: Recipe, training: Training | None) -> Difference:
     values = shown(choice.a), shown(choice.b)
-    judged = severity(choice, a, b, first)
+    judged = severity(choice, a, b)
     effect = training.effect(choice) if training is not None and judged != REPORTING else Effect()
     return Difference("setting", None, None, choice.name, *values, *values, judged, reason(choice, a, b, judged), effect)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from unicnn import plugins, sources
 from unicnn.checks import check_weights
-from unicnn.errors import DescriptionError, InputError
+from unicnn.errors import DescriptionError, InputError, PortError
 from unicnn.graph import infer
 from unicnn.model import Model
 from unicnn.training.recipe import Recipe
@@ -64,4 +64,7 @@ def named(text: str, shape: Any = None, *, recipe: bool = False, training: bool 
                 raise
     from unicnn.porting.finding import find_network
 
-    return find_network(text, shape, training=training)
+    try:
+        return find_network(text, shape, training=training)
+    except PortError as error:
+        raise PortError(str(error) if text in str(error) else f"{text}: {error}") from None

@@ -16,14 +16,13 @@ from unicnn.initializers import initial_weights
 from unicnn.model import Model, Sequential
 from unicnn.ops import BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d
 from unicnn.ops.base import Parameter
-from unicnn.porting.difference.choices import LONGEST, Choice, Length
+from unicnn.porting.difference.choices import LONGEST, Choice, Length, steady
 from unicnn.porting.difference.result import Effect
 from unicnn.program import lower
 from unicnn.training.batches import Batches
 from unicnn.training.data import Data, prepared
 from unicnn.training.learner import Learner
 from unicnn.training.recipe import Recipe
-from unicnn.training.schedules import ConstantRate
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -52,10 +51,9 @@ class Training:
     def __init__(self, a: Recipe, b: Recipe, seed: int) -> None:
         self.a, self.b, self.seed = a, b, seed
         self.model = _network()
-        constant = all(isinstance(item.schedule, ConstantRate) for item in (a, b))
         lengths = [Length.of(item) for item in (a, b)]
         total = min(length.total for length in lengths)
-        self.stretched = not constant and total > STEPS
+        self.stretched = total > STEPS and not (steady(a) and steady(b))
         self.updates = _places(a, b, lengths, total) if self.stretched else list(range(STEPS))
 
     @cached_property
