@@ -14,7 +14,7 @@ from unicnn.model import Layer, Model
 from unicnn.porting.imported import Imported, Origin, Place
 from unicnn.porting.lifting.calling import called as layer_names
 from unicnn.porting.lifting.calling import moved
-from unicnn.porting.lifting.draft import Draft, Lifted
+from unicnn.porting.lifting.draft import Lifted
 from unicnn.porting.lifting.known import Known
 from unicnn.porting.lifting.lifter import Lifter, orders_of
 from unicnn.porting.lifting.merging import merged
@@ -114,16 +114,28 @@ def _classes(tape: Tape, moved: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_sharing(weights: Mapping[str, Known]) -> None:
+    """Raise PortError if two layers hold the same parameter, or one and the same running statistics."""
     seen: dict[str, str] = {}
     for name, known in weights.items():
-        if known.source is None or not known.trainable:
-            continue
-        if known.source in seen:
+        layer, _, role = name.rpartition(".")
+        statistics = {known.source} if role in ("mean", "var") and known.source is not None else set()
+        for source in sorted(known.roots | statistics):
+            other = seen.setdefault(source, layer)
+            if other != layer:
+                raise PortError(
+                    f"The parameter {source} is used by {other} and by {layer}, and the layers of a description do not share weights. "
+                    "Give each its own."
+                )
+
+
+def _check_parametrised(weights: Mapping[str, Known]) -> None:
+    """Raise PortError if a weight is computed from others that are trained: a training of the weight itself is another one."""
+    for name, known in weights.items():
+        if known.source is None and known.roots:
             raise PortError(
-                f"The parameter {known.source} is used by {seen[known.source].rpartition('.')[0]} and by {name.rpartition('.')[0]}, and the "
-                "layers of a description do not share weights. Give each its own parameter."
+                f"{name} is computed from {' and '.join(sorted(known.roots))}, which a training would move instead. Make it a parameter of its "
+                "own, as torch.nn.utils.parametrize.remove_parametrizations does, or leave training out: training=False, or --inference-only."
             )
-        seen[known.source] = name
 
 
 def read_weights(lifted: Lift) -> tuple[dict[str, Any], list[str]]:
@@ -147,6 +159,8 @@ def read_weights(lifted: Lift) -> tuple[dict[str, Any], list[str]]:
 
 def imported(lifted: Lift, dialect: str, recording: Recording, notes: tuple[str, ...], *, training: bool) -> Imported:
     """Return what was lifted together with its weights and its original."""
+    if training:
+        _check_parametrised(lifted.weights)
     origins = {name: Origin(known.source, known.view) for name, known in lifted.weights.items()}
     fixed = sorted(
         {name.rpartition(".")[0] for name, known in lifted.weights.items() if not known.trainable and not name.endswith((".mean", ".var"))}

@@ -31,8 +31,9 @@ def called(drafts: Sequence[Draft], inputs: Sequence[str]) -> list[str]:
 
 
 def _follows(draft: Draft, path: str, drafts: Sequence[Draft], paths: Sequence[str]) -> bool:
-    """Tell whether a layer of another kind was made by the same module before."""
-    first = next(other for other, where in zip(drafts, paths, strict=True) if where == path and other.call.own)
+    """Tell whether the same module made a layer of another kind that deserves its name: the first, or the first with weights."""
+    made = [other for other, where in zip(drafts, paths, strict=True) if where == path and other.call.own]
+    first = next((other for other in made if other.weights), made[0])
     return type(first.op) is not type(draft.op)
 
 

@@ -88,6 +88,8 @@ def conv_transpose(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifte
 def linear(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
     """Lift a fully connected layer; on an image it acts on the last axis, which is a 1x1 convolution of the channels."""
     x, weight = value_of(call, operands[0]), constant_of(call, operands[1], "weight")
+    if len(weight.shape) != 2:
+        raise refuse(call, f"its weight has {len(weight.shape)} axes.", "A fully connected layer multiplies by one matrix.")
     weight = weight.transposed((1, 0)) if call.attributes["kernel"] == "IO" else weight
     bias = None if operands[2] is None else vector(constant_of(call, operands[2], "bias"))
     if x.rank == 2:

@@ -11,6 +11,7 @@ import numpy as np
 from unicnn.errors import PortError
 from unicnn.graph import layer_shape
 from unicnn.ops import Flatten, Op, Reshape, Transpose
+from unicnn.ops.fields import by
 from unicnn.porting.imported import Place
 from unicnn.porting.lifting.known import Known
 from unicnn.porting.tape import Call
@@ -66,6 +67,8 @@ class Draft:
     place: Place | None = None
     inserted: bool = False
     """Whether the original has no such layer and it only moves axes."""
+    affine: bool = False
+    """Whether it was made of arithmetic with constants, and takes in what follows of it."""
 
 
 class Drafts:
@@ -75,6 +78,12 @@ class Drafts:
         self.name, self.drafts = name, dict[str, Draft]()
         self.shapes: dict[str, Shape] = dict(inputs)
         self.readers: Mapping[str, int] = {}
+        self.called: dict[str, list[str]] = {}
+        """The names on the tape of each draft's output: several, where calls do nothing but pass it on."""
+        self.previous = ""
+        """The name of the call lifted last."""
+        self.channels_first = False
+        """Whether the original keeps the channels of images in front."""
 
     @property
     def inserted(self) -> int:
@@ -123,9 +132,16 @@ class Drafts:
         turned = self.add(call, Transpose(value.order), image, inserted=True)
         return self.add(call, Flatten(), turned, inserted=True)
 
+    def alone(self, value: Lifted) -> bool:
+        """Tell whether only the call that is being lifted reads a value, under whatever name."""
+        called = self.called.get(value.draft, [])
+        return bool(called) and all(self.readers.get(name, 0) == 1 for name in called)
+
     def finish(self, call: Call, value: Lifted) -> Lifted:
         """Note that the original's result of `call` is `value`."""
         draft = self.drafts.get(value.draft)
+        _check_shape(call, value)
+        self.called.setdefault(value.draft, []).append(call.name)
         if draft is not None and draft.place is None and not draft.inserted:
             draft.place = value.place(call.name)
         return value
@@ -137,6 +153,27 @@ class Drafts:
         draft.weights = {**draft.weights, **(weights or {})}
         draft.place = value.place(call.name)
         return value
+
+    def joined(self, call: Call, value: Lifted, more: Lifted) -> Lifted:
+        """Let the layer that gave `value` take one value more; its result is that of `call` from now on."""
+        draft = self.drafts[value.draft]
+        draft.inputs = (*draft.inputs, more.draft)
+        shape = layer_shape(f"{self.name}/{call.path or call.name} ({draft.op})", draft.op, tuple(self.shapes[key] for key in draft.inputs))
+        self.shapes[draft.key] = shape
+        value = replace(value, shape=shape)
+        draft.place = value.place(call.name)
+        return value
+
+
+def _check_shape(call: Call, value: Lifted) -> None:
+    """Refuse a call whose result has another shape than what it was lifted to, as where a constant makes a value larger."""
+    sizes = tuple(value.shape[axis - 1] for axis in value.order[1:]) if value.image is None else value.shape
+    if call.shape and sizes != tuple(call.shape[1:]):
+        raise refuse(
+            call,
+            f"its result has the sizes {by(call.shape[1:])}, which no layer makes of {by(sizes)}.",
+            "Repeat a value by torch.cat or its like, or give constants no axis along which they are larger than the value.",
+        )
 
 
 def refuse(call: Call, why: str, hint: str) -> PortError:

@@ -34,8 +34,8 @@ from unicnn.ops import (
     Tanh,
 )
 from unicnn.porting.lifting.contractions import value_of
-from unicnn.porting.lifting.draft import Drafts, Lifted, Operand, natural, refuse
-from unicnn.porting.lifting.known import Known
+from unicnn.porting.lifting.draft import Draft, Drafts, Lifted, Operand, natural, refuse
+from unicnn.porting.lifting.known import Known, combined
 from unicnn.porting.lifting.shapes import aligned
 from unicnn.porting.tape import Call
 
@@ -80,6 +80,8 @@ def arithmetic(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
         if call.op not in ("add", "mul"):
             raise refuse(call, "two values are not added or multiplied.", "Only + and * of two values can be described.")
         left, right = aligned(drafts, call, [first, second])
+        if call.op == "add" and left is first and right is second and _continues(drafts, call, left):
+            return drafts.joined(call, left, right)
         return drafts.add(call, Add() if call.op == "add" else Mul(), left, right)
     x, known = (first, second) if isinstance(first, Lifted) else (second, first)
     if not isinstance(x, Lifted) or not isinstance(known, Known) or (call.op == "div" and x is second):
@@ -90,6 +92,27 @@ def arithmetic(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
     if call.op == "add":
         return _added(drafts, call, x, known)
     return _scaled(drafts, call, x, known.computed(known.shape, np.reciprocal) if call.op == "div" else known)
+
+
+def _continues(drafts: Drafts, call: Call, x: Lifted) -> bool:
+    """Tell whether a sum goes on in one and the same expression, as in a + b + c."""
+    draft = drafts.drafts.get(x.draft)
+    if draft is None or not isinstance(draft.op, Add) or not drafts.alone(x) or drafts.called[x.draft] != [drafts.previous]:
+        return False
+    return call.where is not None and (draft.call.where, draft.call.path) == (call.where, call.path)
+
+
+def negated(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
+    """Lift -x, which is x scaled by -1."""
+    return _scaled(drafts, call, value_of(call, operands[0]), Known.number(-1.0))
+
+
+def squared(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
+    """Lift a square, which is a value times itself."""
+    x, exponent = value_of(call, operands[0]), operands[1] if call.op == "power" else Known.number(2.0)
+    if not isinstance(exponent, Known) or exponent.shape or exponent.read() != 2:
+        raise refuse(call, "only the square of a value is known.", "Write powers as products.")
+    return drafts.add(call, Mul(), x, x)
 
 
 def _per_channel(call: Call, x: Lifted, known: Known) -> Known | None:
@@ -111,9 +134,9 @@ def _per_channel(call: Call, x: Lifted, known: Known) -> Known | None:
 def _added(drafts: Drafts, call: Call, x: Lifted, known: Known) -> Lifted:
     vector = _per_channel(call, x, known)
     draft = drafts.drafts.get(x.draft)
-    alone = draft is not None and draft.place is not None and drafts.readers.get(draft.place.value, 0) == 1
-    if draft is not None and alone and isinstance(draft.op, (Conv2d, ConvTranspose2d, Linear)) and not draft.op.bias and vector is not None:
-        return drafts.amend(x, call, op=dataclasses.replace(draft.op, bias=True), weights={"bias": vector})
+    plain = draft is not None and isinstance(draft.op, (Conv2d, ConvTranspose2d, Linear)) and not draft.op.bias and not draft.affine
+    if draft is not None and plain and vector is not None and drafts.alone(x):
+        return drafts.amend(x, call, op=_biased(draft.op), weights={"bias": vector})
     return _affine(drafts, call, x, None, known if vector is None else vector)
 
 
@@ -127,10 +150,8 @@ def _scaled(drafts: Drafts, call: Call, x: Lifted, known: Known) -> Lifted:
 def _affine(drafts: Drafts, call: Call, x: Lifted, scale: Known | None, shift: Known | None) -> Lifted:
     """Return x * scale + shift, constants of the channels: a depthwise convolution with 1x1 kernels."""
     draft = drafts.drafts.get(x.draft)
-    if scale is None and draft is not None and draft.op == Conv2d(x.shape[0], 1, groups=x.shape[0], bias=False) and shift is not None:
-        alone = draft.place is not None and drafts.readers.get(draft.place.value, 0) == 1
-        if alone:
-            return drafts.amend(x, call, op=dataclasses.replace(draft.op, bias=True), weights={"bias": _filled(shift, x)})
+    if draft is not None and draft.affine and drafts.alone(x):
+        return _continued(drafts, call, draft, x, scale, shift)
     if x.rank == 2:
         x = drafts.settled(call, x)
         pixel = drafts.add(call, Reshape((x.shape[0], 1, 1)), x)
@@ -143,7 +164,27 @@ def _affine(drafts: Drafts, call: Call, x: Lifted, scale: Known | None, shift: K
     ones = Known((), lambda: np.ones(()), trainable=False)
     weight = _filled(scale or ones, x).reshaped(channels, 1, 1, 1)
     op: Any = Conv2d(channels, 1, groups=channels, bias=shift is not None)
-    return drafts.add(call, op, x, weights={"weight": weight, "bias": None if shift is None else _filled(shift, x)})
+    y = drafts.add(call, op, x, weights={"weight": weight, "bias": None if shift is None else _filled(shift, x)})
+    drafts.drafts[y.draft].affine = True
+    return y
+
+
+def _continued(drafts: Drafts, call: Call, draft: Draft, x: Lifted, scale: Known | None, shift: Known | None) -> Lifted:
+    """Return an affine map that follows another one, as one map: (x*a + b)*c + d is x*(a*c) + (b*c + d)."""
+    weights, channels = dict(draft.weights), x.shape[0]
+    if scale is not None:
+        factor = _filled(scale, x)
+        weights["weight"] = combined((channels, 1, 1, 1), lambda a, b: a * b.reshape(-1, 1, 1, 1), weights["weight"], factor)
+        if "bias" in weights:
+            weights["bias"] = combined((channels,), np.multiply, weights["bias"], factor)
+    if shift is not None:
+        term = _filled(shift, x)
+        weights["bias"] = combined((channels,), np.add, weights["bias"], term) if "bias" in weights else term
+    return drafts.amend(x, call, op=_biased(draft.op) if "bias" in weights else None, weights=weights)
+
+
+def _biased(op: Any) -> Any:
+    return dataclasses.replace(op, bias=True)
 
 
 def _filled(known: Known, x: Lifted) -> Known:

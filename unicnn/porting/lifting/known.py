@@ -26,11 +26,14 @@ class Known:
     source: str | None = None
     view: Callable[[Array], Array] = _same
     trainable: bool = True
+    roots: frozenset[str] = frozenset()
+    """The names of the trainable constants that it depends on."""
 
     @classmethod
     def of(cls, constant: Constant) -> Known:
         """Return the array of a constant as it is."""
-        return cls(constant.shape, constant.read, constant.name, trainable=constant.trainable)
+        roots = frozenset([constant.name] if constant.trainable else [])
+        return cls(constant.shape, constant.read, constant.name, trainable=constant.trainable, roots=roots)
 
     @classmethod
     def number(cls, value: float) -> Known:
@@ -40,7 +43,7 @@ class Known:
     def seen(self, shape: tuple[int, ...], step: Callable[[Array], Array]) -> Known:
         """Return the view of this array that `step` makes, of shape `shape`; it moves elements and computes nothing."""
         read, view = self.read, self.view
-        return Known(shape, lambda: step(read()), self.source, lambda array: step(view(array)), self.trainable)
+        return Known(shape, lambda: step(read()), self.source, lambda array: step(view(array)), self.trainable, self.roots)
 
     def transposed(self, axes: Sequence[int]) -> Known:
         """Return the array with its axes in another order."""
@@ -53,8 +56,17 @@ class Known:
 
     def computed(self, shape: tuple[int, ...], step: Callable[[Array], Array]) -> Known:
         """Return what `step` computes of this array; in float64, so that folding rounds once."""
-        read = self.read
-        return Known(shape, lambda: step(np.asarray(read(), np.float64)), trainable=self.trainable)
+        return combined(shape, step, self)
+
+
+def combined(shape: tuple[int, ...], step: Callable[..., Array], *operands: Known) -> Known:
+    """Return what `step` computes of several arrays; in float64, so that folding rounds once."""
+    return Known(
+        shape,
+        lambda: step(*(np.asarray(operand.read(), np.float64) for operand in operands)),
+        trainable=any(operand.trainable for operand in operands),
+        roots=frozenset().union(*(operand.roots for operand in operands)),
+    )
 
 
 _UNARY: dict[str, Callable[..., Array]] = {
@@ -76,6 +88,7 @@ _BINARY: dict[str, Callable[..., Array]] = {
     "div": np.divide,
     "maximum": np.maximum,
     "minimum": np.minimum,
+    "power": np.power,
 }
 _REDUCTIONS: dict[str, Callable[..., Array]] = {"mean": np.mean, "sum": np.sum, "max": np.max}
 
@@ -90,10 +103,10 @@ def fold(call: Call, operands: Sequence[Known]) -> Known | None:
     if call.op == "reshape":
         return first.reshaped(*call.shape)
     if call.op == "concat":
-        return _many(call, operands, lambda *arrays: np.concatenate(arrays, attributes["axis"]))
+        return combined(call.shape, lambda *arrays: np.concatenate(arrays, attributes["axis"]), *operands)
     if call.op == "split":
         cut = (*(slice(None) for _ in range(attributes["axis"])), slice(attributes["start"], attributes["start"] + attributes["size"]))
-        return first.computed(call.shape, lambda array: array[cut])
+        return first.seen(call.shape, lambda array: array[cut])
     if call.op == "clip":
         return first.computed(call.shape, lambda array: np.clip(array, attributes["low"], attributes["high"]))
     if call.op in _REDUCTIONS:
@@ -102,12 +115,4 @@ def fold(call: Call, operands: Sequence[Known]) -> Known | None:
         )
     if call.op in _UNARY:
         return first.computed(call.shape, _UNARY[call.op])
-    return _many(call, operands, _BINARY[call.op]) if call.op in _BINARY else None
-
-
-def _many(call: Call, operands: Sequence[Known], step: Callable[..., Array]) -> Known:
-    return Known(
-        call.shape,
-        lambda: step(*(np.asarray(operand.read(), np.float64) for operand in operands)),
-        trainable=any(operand.trainable for operand in operands),
-    )
+    return combined(call.shape, _BINARY[call.op], *operands) if call.op in _BINARY else None

@@ -30,6 +30,8 @@ HANDLERS: Mapping[str, Callable[[Drafts, Call, list[Operand]], Lifted]] = {
     **dict.fromkeys(elementwise.ACTIVATIONS, elementwise.activation),
     **dict.fromkeys(("softmax", "log_softmax"), elementwise.along),
     **dict.fromkeys(("add", "sub", "mul", "div"), elementwise.arithmetic),
+    "neg": elementwise.negated,
+    **dict.fromkeys(("square", "power"), elementwise.squared),
 }
 
 
@@ -48,11 +50,13 @@ class Lifter:
         readers = Counter(operand for call in tape.calls for operand in call.inputs if isinstance(operand, str))
         readers.update(value for _, value in tape.outputs)
         self.drafts.readers = readers
+        self.drafts.channels_first = any(call.attributes.get("data") == "NCHW" for call in tape.calls)
 
     def run(self) -> list[Lifted]:
         """Make all drafts, and return the outputs."""
         for call in self.tape.calls:
             self.values[call.name] = self._lift(call)
+            self.drafts.previous = call.name
         return [self._output(value) for _, value in self.tape.outputs]
 
     @property
@@ -67,6 +71,8 @@ class Lifter:
         return self.drafts.settled(self.tape.calls[-1], value) if value.image is not None else value
 
     def _lift(self, call: Call) -> Operand:
+        if any(isinstance(operand, str) and operand not in self.values for operand in call.inputs):
+            raise refuse(call, "it takes what no call before it gives.", "Report this with the network, as a mistake of the importer.")
         operands = [self._operand(operand) for operand in call.inputs]
         if all(isinstance(operand, Known) for operand in operands) and operands:
             folded = fold(call, [operand for operand in operands if isinstance(operand, Known)])
@@ -94,6 +100,8 @@ def _why(call: Call) -> str:
 
 
 def _nearest(call: Call) -> str:
+    if "instead" in call.attributes:
+        return str(call.attributes["instead"])
     import difflib
 
     from unicnn.ops.base import VOCABULARY as OPS

@@ -11,6 +11,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from unicnn.porting.lifting.reductions import reduced
 from unicnn.porting.tape import Call, Operand, Tape
 
 Tree: TypeAlias = Any
@@ -24,12 +27,12 @@ _INNER: Tree = ("mul", ("add", "x", ("mul", ("power", "x", 3.0), 0.044715)), mat
 _TANH: Tree = ("tanh", _INNER)
 
 
-PATTERNS: tuple[tuple[Tree, str, Callable[[Found], Mapping[str, Any]]], ...] = (
+PATTERNS: tuple[tuple[Tree, str, Callable[[Any], Mapping[str, Any] | None]], ...] = (
     (("clip", "x", 0.0, 6.0), "relu6", lambda _: {}),
     (("clip", "x", 0.0, math.inf), "relu", lambda _: {}),
     (("minimum", ("relu", "x"), 6.0), "relu6", lambda _: {}),
     (("maximum", "x", 0.0), "relu", lambda _: {}),
-    (("maximum", "x", ("mul", "x", "A")), "leaky_relu", lambda found: {"negative_slope": found["A"]}),
+    (("maximum", "x", ("mul", "x", "A")), "leaky_relu", lambda found: {"negative_slope": found["A"]} if found["A"] <= 1 else None),
     (("div", _RELU6_OF_3, 6.0), "hardsigmoid", lambda _: {"slope": 1 / 6, "offset": 0.5}),
     (("mul", _RELU6_OF_3, 1 / 6), "hardsigmoid", lambda _: {"slope": 1 / 6, "offset": 0.5}),
     (("clip", ("add", ("mul", "x", "A"), "B"), 0.0, 1.0), "hardsigmoid", lambda found: {"slope": found["A"], "offset": found["B"]}),
@@ -71,14 +74,19 @@ def recognise(tape: Tape) -> Tape:
 def _recognised(call: Call, calls: Mapping[str, Call]) -> Call:
     for tree, word, attributes in PATTERNS:
         found = next(_match(tree, call.name, calls, {}), None)
-        if found is not None and isinstance(found.get("x"), str):
-            return dataclasses.replace(call, op=word, inputs=(found["x"],), attributes=attributes(found))
-    return call
+        if found is not None and isinstance(found.get("x"), str) and (settings := attributes(found)) is not None:
+            return dataclasses.replace(call, op=word, inputs=(found["x"],), attributes=settings)
+    return reduced(call, calls)
+
+
+def _equal(number: float, wanted: float) -> bool:
+    """Tell whether a number in code is the one of a formula, as float32 has it: some frameworks keep it as that."""
+    return bool(np.float32(number) == np.float32(wanted))
 
 
 def _match(tree: Tree, operand: Operand, calls: Mapping[str, Call], found: Found) -> Iterator[Found]:
     if isinstance(tree, float):
-        if isinstance(operand, (int, float)) and math.isclose(operand, tree, rel_tol=1e-6):
+        if isinstance(operand, (int, float)) and _equal(operand, tree):
             yield found
     elif isinstance(tree, str):
         number = tree.isupper()
@@ -91,9 +99,7 @@ def _match(tree: Tree, operand: Operand, calls: Mapping[str, Call], found: Found
             operands = (*operands, _number(call.attributes["low"], -math.inf), _number(call.attributes["high"], math.inf))
         if tree[0] in ("softmax",):
             found = {**found, "axis": call.attributes["axis"]}
-        if tree[0] == "hardsigmoid" and not (
-            math.isclose(call.attributes["slope"], 1 / 6, rel_tol=1e-6) and call.attributes["offset"] == 0.5
-        ):
+        if tree[0] == "hardsigmoid" and not (_equal(call.attributes["slope"], 1 / 6) and call.attributes["offset"] == 0.5):
             return
         orders = [operands, operands[::-1]] if tree[0] in ("add", "mul", "maximum", "minimum") and len(operands) == 2 else [operands]
         for order in orders:

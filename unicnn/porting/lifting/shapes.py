@@ -62,7 +62,7 @@ def reshape(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
         return flattened(drafts, call, x if x.image is None else drafts.settled(call, x))
     x = drafts.settled(call, x)
     wide = [axis for axis, size in enumerate(call.shape) if axis > 0 and size > 1]
-    if x.rank == 2 and len(call.shape) == 4 and wide in ([2], [3]):
+    if x.rank == 2 and len(call.shape) == 4 and wide in ([2], [3]) and not drafts.channels_first:
         # A vector that becomes an image of one pixel is an image of as many channels, wherever the original keeps them.
         return drafts.add(call, Reshape((x.shape[0], 1, 1)), x, order=(0, 2, 3, 1) if wide == [3] else (0, 2, 1, 3))
     return drafts.add(call, Reshape(call.shape[1:]), x, order=natural(len(call.shape)))
