@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -337,8 +336,14 @@ def test_float32_gradients_are_those_of_float64_also_behind_a_max_pool() -> None
 # What cannot be read says so
 
 
-def of(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda x: function(x)
+class Straight(autograd.Function):
+    """Be a function whose derivative is not that of what it computes."""
+
+    def forward(self, x: Any) -> Any:
+        return nd.sign(x)
+
+    def backward(self, dy: Any) -> Any:
+        return dy
 
 
 @pytest.mark.parametrize(
@@ -347,6 +352,7 @@ def of(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         pytest.param(lambda x: nd.array(x.asnumpy()), ["asnumpy()", "mx.nd throughout"], id="leaving MXNet"),
         pytest.param(lambda x: x if nd.sum(x).asscalar() > 0 else -x, ["asscalar()"], id="branching on a value"),
         pytest.param(lambda x: x.as_np_ndarray(), ["mx.np"], id="going over to NumPy's imitation"),
+        pytest.param(lambda x: Straight()(x), ["Straight", "a derivative of its own"], id="a derivative of its own"),
         pytest.param(lambda x, w: x * w, ["lambda x: net(x, parameters)"], id="an argument too many"),
         pytest.param(lambda x: nd.ones((2, 3)), ["does not depend"], id="a constant output"),
         pytest.param(lambda x: (x, 3), ["returns int"], id="an output that is no array"),
@@ -388,6 +394,37 @@ def test_what_has_no_word_keeps_its_own_name_and_the_lifting_refuses_it_with_the
     assert f"{__file__}:" in str(caught.value)
 
 
+def test_values_may_be_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    def net(x: Any) -> Any:
+        print(x)
+        return nd.relu(x)
+
+    assert [call.op for call in importer.record(net, ((2, 3),)).tape.calls] == ["relu"]
+    assert "NDArray 2x3" in capsys.readouterr().out
+
+
+def test_mxnets_imitation_of_numpy_is_refused() -> None:
+    with mx.util.np_array(True), pytest.raises(PortError, match="reset_np"):
+        importer.record(lambda x: x, ((2, 3),))
+
+
+def test_an_array_called_like_the_input_is_another_thing() -> None:
+    input = numbers(1, 3)
+    tape = importer.record(lambda x: x * input, ((2, 3),)).tape
+    assert tape.calls[0].inputs == ("input_input", "input")
+
+
+def test_a_batch_norm_without_scale_and_center_has_neither() -> None:
+    net = nn.BatchNorm(scale=False, center=False)
+    net.initialize()
+    call = importer.record(net, ((2, 3, 4, 4),)).tape.calls[0]
+    assert [operand is None for operand in call.inputs] == [False, True, True, False, False]
+    frozen = nn.BatchNorm()
+    frozen.initialize()
+    frozen.collect_params().setattr("grad_req", "null")
+    assert None not in importer.record(frozen, ((2, 3, 4, 4),)).tape.calls[0].inputs
+
+
 def test_a_block_without_values_is_refused() -> None:
     with pytest.raises(PortError, match=r"Call net.initialize\(\)"):
         importer.record(gluon_lenet(), ((2, 1, 28, 28),))
@@ -414,7 +451,7 @@ def test_objects_of_mxnet_are_accepted_and_others_are_not() -> None:
 
 def test_mxnet_is_as_it_was_after_reading() -> None:
     watched = [
-        (mx.nd.register, "_imperative_invoke"), (gluon.Block, "__call__"), (gluon.HybridBlock, "_call_cached_op"),
+        (mx.nd.register, "_imperative_invoke"), (gluon.Block, "__call__"), (gluon.HybridBlock, "_call_cached_op"), (autograd.Function, "__call__"),
         *((mx.nd.NDArray, name) for name in ("reshape", "__getitem__", "detach", "asnumpy", "as_np_ndarray")),
     ]  # fmt: skip
     before = [getattr(owner, name) for owner, name in watched]

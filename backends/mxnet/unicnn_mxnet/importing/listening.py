@@ -132,8 +132,8 @@ class Listener:
 
     def _note(self, op: str, attributes: dict[str, Any], operands: tuple[str, ...], arrays: Sequence[Any], results: Any) -> None:
         listed = results if isinstance(results, list) else [results]
-        base = f"{op.lstrip('_')}{len(self.heard)}"
-        names = tuple(base if not i else f"{base}.{i}" for i in range(len(listed)))
+        base = f"{op.lstrip('_')}:{len(self.heard)}"  # a colon is in no name of a parameter or a variable
+        names = tuple(base if not i else f"{base}:{i}" for i in range(len(listed)))
         for name, array in zip(names, listed, strict=True):
             self._name(array, name)
         if any(operand in self.dependent for operand in operands):
@@ -200,6 +200,12 @@ class Listener:
             self.refuse_to_look(array, "asnumpy() or asscalar()")
             return look(self.stand_ins.get(id(array), array))
 
+        def derive(function: Any, *arrays: Any) -> Any:
+            raise PortError(
+                f"{type(function).__name__}{self._at(here())} has a derivative of its own (mx.autograd.Function), which no description says. "
+                "Compute with operators of mx.nd, whose derivatives are known."
+            )
+
         def as_np(array: Any) -> Any:
             raise PortError(
                 f"The network goes over to mx.np{self._at(here())}, which cannot be read. Write it with mx.nd or Gluon throughout."
@@ -212,6 +218,7 @@ class Listener:
             (NDArray, "reshape", lambda it, *a, **k: indexing.reshape(it, *a, **k) if self.knows(it) else reshape(it, *a, **k)),
             (NDArray, "__getitem__", lambda it, key: indexing.item(it, key, item) if self.knows(it) else item(it, key)),
             (NDArray, "detach", lambda it: mx.nd.BlockGrad(it) if self.knows(it) else leave(it)),
+            (mx.autograd.Function, "__call__", derive),
             (NDArray, "asnumpy", asnumpy),
             (NDArray, "as_np_ndarray", as_np),
         ]

@@ -18,7 +18,7 @@ class Page:
 
     def step(self, op: str, inputs: tuple[Operand, ...], shape: Shape, *, aside: bool = False, **attributes: Any) -> str:
         """Write a call that comes before the last; `aside` leaves it to the container, so that the layer's name stays for its work."""
-        return self._write(op, f"{self.heard.results[0]}:{len(self.calls)}", inputs, shape, attributes, aside)
+        return self._write(op, f"{self.heard.results[0]}:step{len(self.calls)}", inputs, shape, attributes, aside)
 
     def last(self, op: str, *inputs: Operand, place: int = 0, **attributes: Any) -> str:
         """Write the call that gives a result of the operator."""

@@ -18,7 +18,7 @@ def here() -> Where | None:
         module = str(frame.f_globals.get("__name__", ""))
         if module == "unicnn_mxnet.importing.calling":  # beyond it lies whoever wants the network read
             return None
-        if not (module == "mxnet" or module.startswith(("mxnet.", _OURS))) and frame.f_code.co_filename != "<string>":
+        if not (module == "mxnet" or module.startswith(("mxnet.", _OURS))):
             file, line = frame.f_code.co_filename, frame.f_lineno
             return Where(file, line, linecache.getline(file, line, frame.f_globals).strip())
         frame = frame.f_back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,11 +50,12 @@ def recorded(value: Any, shapes: tuple[tuple[int, ...], ...], *, training: bool)
     mx.nd.waitall()  # see values_of
     random = np.random.default_rng(0)
     inputs = [arrays.of(random.standard_normal(shape), found.dtype) for shape in shapes]
-    with mx.autograd.pause(train_mode=training):
+    with mx.autograd.record(train_mode=True) if training else mx.autograd.pause(train_mode=False):
         settle(value, tuple(inputs))
         found = survey(value)
         listener = Listener(found, still=not training)
-        names = names_of_inputs(value, len(inputs))
+        taken = {named.name for named in found.arrays.values()}
+        names = [f"{name}_input" if name in taken else name for name in names_of_inputs(value, len(inputs))]
         outputs = listened(listener, value, inputs, names)
         mx.nd.waitall()  # an operator that failed says so now
     keyed = tuple((key, listener.name(array)) for key, array in outputs)
@@ -62,7 +64,8 @@ def recorded(value: Any, shapes: tuple[tuple[int, ...], ...], *, training: bool)
             f"{title(value)} returns {strangers[0]}, which does not depend on its input. Return what is computed from the input."
         )
     listener.forget()
-    calls = tuple(call for heard in listener.heard for call in written(heard))
+    absent = {named.name for named in listener.constants.values() if _counts_as_none(named)}
+    calls = tuple(_without(call, absent) for heard in listener.heard for call in written(heard))
     constants = {named.name: _constant(named) for named in _read(calls, listener)}
     paths = {"", *(call.path for call in calls)}
     classes = {path: name for path, name in found.classes.items() if _holds(path, paths)}
@@ -74,6 +77,19 @@ def _read(calls: Iterable[Call], listener: Listener) -> list[Named]:
     """Return the constants that some call takes, in the order of their first use."""
     used = dict.fromkeys(operand for call in calls for operand in call.inputs if isinstance(operand, str))
     return [listener.constants[name] for name in used if name in listener.constants]
+
+
+def _counts_as_none(named: Named) -> bool:
+    """Tell whether an array is the zeros that Gluon keeps for a batch normalisation with center=False, and never trains."""
+    never = named.parameter is not None and not getattr(named.parameter, "_differentiable", True)
+    return never and named.name.endswith("beta") and not arrays.values_of(named.array).any()
+
+
+def _without(call: Call, absent: set[str]) -> Call:
+    """Return a batch normalisation without the shift that counts as none, and any other call as it is."""
+    if call.op != "batch_norm" or call.inputs[2] not in absent:
+        return call
+    return dataclasses.replace(call, inputs=(*call.inputs[:2], None, *call.inputs[3:]))
 
 
 def _constant(named: Named) -> Constant:
