@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -73,8 +74,11 @@ def folded(graph: Graph, plain: Callable[[Node], bool]) -> Folded:
     if roots == everything == naming.functional(graph, everything) and _is_chain(graph) and all(map(plain, graph.nodes)):
         return Folded(_joined(graph, followers), everything - set(followers), True)
     candidates = {node.name for node in graph.nodes if node.name in roots and not node.parameters and plain(node)}
-    automatic = naming.functional(graph, candidates | set(followers))
-    kept = {name: source for name, source in followers.items() if name in automatic}
+    automatic = naming.functional(graph, _ordered(graph, candidates | set(followers)))
+    uneven = {_place(name) for name in followers if name not in automatic and "." in name}
+    kept = {name: source for name, source in followers.items() if name in automatic and _place(name) not in uneven}
+    automatic = naming.functional(graph, (candidates & automatic) | set(kept))
+    kept = {name: source for name, source in kept.items() if name in automatic}
     return Folded(_joined(graph, kept), automatic - set(kept), False)
 
 
@@ -92,6 +96,24 @@ def _followers(graph: Graph) -> Iterator[tuple[str, str]]:
         whole = source.attributes.get("stride", (1, 1)) == (1, 1) or source.attributes.get("dilation", (1, 1)) == (1, 1)
         if (activation and whole) or (isinstance(node.op, Flatten) and source.op == AdaptiveAvgPool2d(1)):
             yield node.name, source.name
+
+
+def _place(name: str) -> str:
+    """Return the scope of a layer up to numbers: blocks that are alike are folded alike, or they would be different functions."""
+    return ".".join(part.rstrip("0123456789") for part in naming.scope_of(name).split("."))
+
+
+def _ordered(graph: Graph, names: set[str]) -> set[str]:
+    """Return those of the layers `names` whose number does not depend on the order in which Keras runs branches."""
+    before: dict[str, frozenset[str]] = {}
+    for node in graph.nodes:
+        before[node.name] = frozenset({node.name}).union(*(before.get(source, frozenset()) for source in node.inputs))
+    groups: dict[tuple[str, str], list[str]] = {}
+    for node in graph.nodes:
+        if node.name in names:
+            groups.setdefault((naming.scope_of(node.name), node.op.prefix), []).append(node.name)
+    chains = [group for group in groups.values() if all(a in before[b] for a, b in itertools.pairwise(group))]
+    return {name for group in chains for name in group}
 
 
 def _is_chain(graph: Graph) -> bool:

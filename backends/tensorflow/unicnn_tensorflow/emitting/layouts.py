@@ -33,6 +33,11 @@ def moved(shape: Shape) -> bool:
     return len(shape) == 3 and shape[0] > 1 and shape[1] * shape[2] > 1
 
 
+def shown(node: Node) -> Shape | None:
+    """Return the shape that is worth a comment: one that is new, and that the layer itself does not say."""
+    return None if node.shape == node.input_shapes[0] or isinstance(node.op, Linear) else node.shape
+
+
 @dataclass(frozen=True)
 class Flattened:
     """Say what becomes of flattened images: `rows` are the dense layers whose rows are reordered when weights are loaded, by the

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -36,6 +38,20 @@ class Line:
     condition: str | None = None
 
 
+@dataclass(frozen=True)
+class Loop:
+    """Be lines that are run for each i from `start` on, `count` times, which may be an expression; the names in them contain "{i}"."""
+
+    lines: tuple[Line, ...]
+    start: int
+    count: str
+
+    @property
+    def target(self) -> str:
+        """Return the variable that the last line assigns."""
+        return self.lines[-1].target
+
+
 def positional(arguments: Iterable[Argument]) -> tuple[list[str], list[str]]:
     """Return the arguments that stand first and those that are written by name."""
     first: list[str] = []
@@ -59,7 +75,7 @@ def expression(line: Line, scope: str, *, entry: bool = False) -> str:
     first, named = positional(line.arguments)
     name = [f"name={quoted(line.name, scope)}"] if line.name else []
     if line.part:
-        return f"{line.callee}({', '.join([taken, *first, *name, *named])})"
+        return f"{line.callee}({', '.join([taken, *first, *named, *name])})"
     made = f"{line.callee}({', '.join([*first, *named, *name])})"
     return made if entry else f"{made}([{taken}])" if line.listed else f"{made}({taken})"
 
@@ -75,31 +91,38 @@ def comment(shape: Shape | None) -> str:
     return "" if shape is None else f"  # {'x'.join(map(str, native(shape)))}"
 
 
-def written(lines: Sequence[Line], scope: str, *, result: str = "") -> list[str]:
+def written(lines: Sequence[Line | Loop], scope: str, *, result: str = "") -> list[str]:
     """Return lines as source: what repeats itself under consecutive names becomes a loop. `result` is returned in the end."""
     text: list[str] = []
     for item in _looped(lines):
-        text += _loop(*item, scope) if isinstance(item, tuple) else _single(item, scope)
+        text += _loop(item, scope) if isinstance(item, Loop) else _single(item, scope)
     return _returned(text, result) if result else text
 
 
 def _single(line: Line, scope: str) -> list[str]:
     if not line.callee and line.inputs == (line.target,):
         return []
-    body = [*reasoned(line), f"{line.target} = {expression(line, scope)}"]
-    if line.shape is not None and not _too_long(body[-1] + comment(line.shape), body[-1]):
-        body[-1] += comment(line.shape)
+    body = [*reasoned(line), f"{line.target} = {expression(line, scope)}{comment(line.shape)}"]
     return body if line.condition is None else [f"if {line.condition}:", *(f"    {part}" for part in body)]
 
 
-def _too_long(whole: str, plain: str) -> bool:
-    """Tell whether the comment alone would break a line."""
-    return len(plain) + 4 <= WIDTH < len(whole) + 4
+def fitted(line: str) -> str:
+    """Return an indented line such that the formatter breaks it well: between arguments, and not because of its comment.
+
+    A call of a layer that fits on a line, but for the input behind it, is opened by a comma after its last argument.
+    """
+    if line.lstrip().startswith("#"):
+        return line
+    code, mark, rest = line.partition("  # ")
+    if mark and len(code) <= WIDTH < len(line):
+        return code
+    found = re.fullmatch(r"(.*\))(\((?:\w+|\[[^\[\]]*\])\))", code)
+    if found and len(found.group(1)) + 1 <= WIDTH < len(code):
+        return f"{found.group(1)[:-1]},){found.group(2)}{mark}{rest}"
+    return line
 
 
 def reasoned(line: Line) -> list[str]:
-    import textwrap
-
     return textwrap.wrap(line.reason, WIDTH - 8, initial_indent="# ", subsequent_indent="# ") if line.reason else []
 
 
@@ -124,26 +147,30 @@ def merged_conditions(text: list[str]) -> list[str]:
     return result
 
 
-Repeated = tuple[tuple[Line, ...], int, int]
-"""A loop: the lines of its first turn, the first number, and how many turns there are."""
-
-
-def _looped(lines: Sequence[Line]) -> Iterator[Line | Repeated]:
+def _looped(lines: Sequence[Line | Loop]) -> Iterator[Line | Loop]:
+    """Yield the lines, those that repeat themselves under consecutive numbers as loops."""
     i = 0
     while i < len(lines):
+        line = lines[i]
+        if isinstance(line, Loop):
+            yield line
+            i += 1
+            continue
         size, turns = max(((size, _turns(lines[i:], size)) for size in range(1, MOST + 1)), key=lambda found: found[0] * (found[1] - 1))
         if turns >= 3 or (turns == 2 and size >= 3):
-            number = _number(lines[i])
+            number = _number(line)
             assert number is not None
-            yield tuple(lines[i : i + size]), number, turns
+            turn = (item for item in lines[i : i + size] if isinstance(item, Line))
+            yield Loop(tuple(replace(item, name=braced(item.name), shape=None) for item in turn), number, str(turns))
             i += size * turns
         else:
-            yield lines[i]
+            yield line
             i += 1
 
 
-def _turns(lines: Sequence[Line], size: int) -> int:
+def _turns(given: Sequence[Line | Loop], size: int) -> int:
     """Return how often the first `size` lines repeat themselves under consecutive numbers."""
+    lines = list(itertools.takewhile(lambda line: isinstance(line, Line), given))
     first = lines[:size]
     number = _number(lines[0])
     if len(first) < size or number is None or any((line.name and _number(line) != number) or line.condition for line in first):
@@ -156,9 +183,12 @@ def _turns(lines: Sequence[Line], size: int) -> int:
 
 def _follows(first: Line, later: Line, distance: int) -> bool:
     number, other = _number(first), _number(later)
-    if _braced(first) != _braced(later) or (number is not None and other != number + distance):
+    if braced(first.name) != braced(later.name) or (number is not None and other != number + distance):
         return False
-    return replace(first, name="", shape=None, reason="") == replace(later, name="", shape=None, reason="") and later.reason in ("", first.reason)
+    return replace(first, name="", shape=None, reason="") == replace(later, name="", shape=None, reason="") and later.reason in (
+        "",
+        first.reason,
+    )
 
 
 def _number(line: Line) -> int | None:
@@ -166,11 +196,12 @@ def _number(line: Line) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _braced(line: Line) -> str:
-    return re.sub(r"\d+$", "{i}", line.name)
+def braced(name: str) -> str:
+    """Return a name with "{i}" for the number at its end."""
+    return re.sub(r"\d+$", "{i}", name)
 
 
-def _loop(lines: tuple[Line, ...], number: int, turns: int, scope: str) -> list[str]:
-    count = f"range({number}, {number + turns})" if number else f"range({turns})"
-    body = [text for line in lines for text in _single(replace(line, name=_braced(line), shape=None), scope)]
-    return [f"for i in {count}:", *(f"    {text}" for text in body)]
+def _loop(loop: Loop, scope: str) -> list[str]:
+    stop = str(loop.start + int(loop.count)) if loop.count.isdigit() else f"{loop.count} + {loop.start}" if loop.start else loop.count
+    body = [text for line in loop.lines for text in _single(line, scope)]
+    return [f"for i in range({f'{loop.start}, ' if loop.start else ''}{stop}):", *(f"    {text}" for text in body)]

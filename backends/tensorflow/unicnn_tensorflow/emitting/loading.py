@@ -26,7 +26,10 @@ def load_weights(graph: Graph, spelling: Spelling) -> str:
     ordered = any(name in spelling.unnamed for name in held)
     if ordered:
         lines += [f"names = [{', '.join(map(value, held))}]", "held = [layer for layer in net.layers if layer.weights]"]
-    lines += ["for name, layer in zip(names, held, strict=True):" if ordered else "for layer in net.layers:", "    for variable in layer.weights:"]
+    lines += [
+        "for name, layer in zip(names, held, strict=True):" if ordered else "for layer in net.layers:",
+        "    for variable in layer.weights:",
+    ]
     label = "name" if ordered else "layer.name"
     body = [f'array = arrays[f"{{{label}}}.{{roles[variable.name]}}"]', *_branches(graph, ordered), "variable.assign(array)"]
     lines += [f"        {line}" for line in body]
@@ -76,7 +79,11 @@ def _kernels(nodes: tuple[Node, ...]) -> Iterator[tuple[str, str, list[str]]]:
     )
     linear = any(isinstance(node.op, Linear) for node in nodes)
     if convolution and linear:
-        yield 'variable.name == "kernel"', "  # OIHW to HWIO, or (out, in) to (in, out)", ["array = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T"]
+        yield (
+            'variable.name == "kernel"',
+            "  # OIHW to HWIO, or (out, in) to (in, out)",
+            ["array = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T"],
+        )
     elif convolution:
         yield 'variable.name == "kernel"', "  # OIHW to HWIO", ["array = array.transpose(2, 3, 1, 0)"]
     elif linear:
@@ -98,5 +105,3 @@ def _norms(nodes: tuple[Node, ...], named: bool) -> Iterator[tuple[str, str, lis
         label = "name" if named else "layer.name"
         condition = f"{label} in {value(tuple(found))}" if several else f"{label} == {value(found[0])}"
         yield condition, "  # its axes: C, H, W to H, W, C" if len(turned) == 3 else "", [f"array = array.transpose{turned}"]
-
-

@@ -51,10 +51,10 @@ def avg_pool(node: Node) -> Steps:
     if counted == NO_PADDING and sides == _same(node, sides):
         return Steps(_pool(node, "same"))
     if counted == sides:
-        return Steps(_pool(node, "valid"), (Extra("pad", zero_padding(sides), "The zeros count here; with \"same\" they would not."),))
+        return Steps(_pool(node, "valid"), (Extra("pad", zero_padding(sides), 'The zeros count here; with "same" they would not.'),))
     rest: Any = tuple((side - own, other - its) for (side, other), (own, its) in zip(sides, counted, strict=True))
     if counted != NO_PADDING and rest == _same(node, rest, counted):
-        reason = "The zeros count; what \"same\" adds at the end does not."
+        reason = 'The zeros count; what "same" adds at the end does not.'
         return Steps(_pool(node, "same"), (Extra("pad", zero_padding(counted), reason),))
     given = {"pool_size": node.attributes["kernel_size"], "strides": node.attributes["stride"], "padding": sides, "counted": counted}
     return Steps(Make("BorderedAveragePooling2D", tuple(Argument(key, item, keyword=key != "pool_size") for key, item in given.items())))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from unicnn.errors import UnsupportedError
 from unicnn.graph import Graph
 from unicnn.porting.outline.text import value
-from unicnn_tensorflow.emitting.layouts import native
-from unicnn_tensorflow.emitting.lines import Line, comment, expression, reasoned
+from unicnn_tensorflow.emitting.layouts import native, shown
+from unicnn_tensorflow.emitting.lines import Line, comment, expression, fitted, reasoned
 from unicnn_tensorflow.emitting.spelling import Spelling
 
 
@@ -22,7 +22,7 @@ def sequential(graph: Graph, spelling: Spelling, entry: str) -> str:
     for line in _lines(graph, spelling):
         text += [*reasoned(line), f"{expression(line, '', entry=True)},{comment(line.shape)}"]
     body = ["return keras.Sequential(", "    [", *(f"        {item}" for item in text), "    ],", f"    name={value(model.name)},", ")"]
-    return "\n".join([f"def {entry}():", *(f"    {line}" for line in body)])
+    return "\n".join([f"def {entry}():", *(fitted(f"    {line}") for line in body)])
 
 
 def _lines(graph: Graph, spelling: Spelling) -> Iterator[Line]:
@@ -30,10 +30,19 @@ def _lines(graph: Graph, spelling: Spelling) -> Iterator[Line]:
         steps = spelling.steps(node)
         for extra in steps.before:
             yield Line("", extra.make.callee, extra.make.arguments, spelling.label(node.name, extra.suffix), reason=extra.reason)
-        shape = node.shape if node.shape != node.input_shapes[0] else None
-        yield Line("", steps.make.callee, steps.make.arguments, spelling.label(node.name), shape=None if steps.after else shape, reason=steps.reason)
+        shape = shown(node)
+        yield Line(
+            "",
+            steps.make.callee,
+            steps.make.arguments,
+            spelling.label(node.name),
+            shape=None if steps.after else shape,
+            reason=steps.reason,
+        )
         for extra in steps.after:
-            yield Line("", extra.make.callee, extra.make.arguments, spelling.label(node.name, extra.suffix), shape=shape, reason=extra.reason)
+            yield Line(
+                "", extra.make.callee, extra.make.arguments, spelling.label(node.name, extra.suffix), shape=shape, reason=extra.reason
+            )
 
 
 def _check(graph: Graph) -> None:

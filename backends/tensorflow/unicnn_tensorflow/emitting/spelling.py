@@ -20,7 +20,7 @@ class Spelling:
     """Spell the layers of one network as keras.layers."""
 
     nested = False
-    reserved = frozenset("keras layers ops load_file load_weights name inputs outputs net path train initialize tf".split())
+    reserved = frozenset({"keras", "layers", "ops", "load_file", "load_weights", "name", "inputs", "outputs", "train", "initialize", "tf"})
     sequences = frozenset({"Sequential"})
 
     def __init__(self, graph: Graph, unnamed: frozenset[str] = frozenset()) -> None:
@@ -158,7 +158,9 @@ def _reshape(node: Node) -> Steps:
     before = _first("The values are laid out anew in the order C, H, W.") if moved(source) else ()
     if not moved(target):
         return Steps(_shaped(native(target)), before)
-    back = Extra("permuted", Make("layers.Permute", (Argument("dims", (2, 3, 1)),)), "" if before else "The values come in the order C, H, W.")
+    back = Extra(
+        "permuted", Make("layers.Permute", (Argument("dims", (2, 3, 1)),)), "" if before else "The values come in the order C, H, W."
+    )
     return Steps(_shaped(target), before, (back,))
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from unicnn.graph import Graph, Node
-from unicnn.ops import Add, Linear
+from unicnn.ops import Add
 from unicnn.ops.base import Shape
 from unicnn.porting.outline import Apply, Definition, Expression, Make, Member, Outline, Statement
 from unicnn.porting.outline.form import REQUIRED, Value
 from unicnn.porting.outline.text import value
 from unicnn.porting.outline.words import snake, unused
-from unicnn_tensorflow.emitting.lines import Line, merged_conditions, written
+from unicnn_tensorflow.emitting.layouts import native, shown
+from unicnn_tensorflow.emitting.lines import Line, Loop, braced, fitted, merged_conditions, written
 from unicnn_tensorflow.emitting.spelling import Spelling
 
 
@@ -44,7 +45,7 @@ class Writer:
         head = f"def {self.functions[definition.name]}({', '.join([*definition.inputs, *needed, 'name', *options])}):"
         lines = list(_Body(self, definition).lines())
         text = merged_conditions(written(lines, "{name}.", result=lines[-1].target))
-        return [head, *(f"    {line}" for line in text)]
+        return [head, *(fitted(f"    {line}") for line in text)]
 
     def network(self) -> str:
         """Return the function that makes the network."""
@@ -54,8 +55,8 @@ class Writer:
         text = []
         for (name, shape), given in zip(model.inputs, self.plan.root.inputs, strict=True):
             label = "" if single and name == "input" else f", name={value(name)}"
-            text.append(f"{renamed[given]} = keras.Input({value(tuple(_native(shape)))}{label})")
-        lines = list(_Body(self, self.plan.root).lines())
+            text.append(f"{renamed[given]} = keras.Input({value(native(shape))}{label})")
+        lines = [line for line in _Body(self, self.plan.root).lines() if isinstance(line, Line)]
         results = []
         for i, (key, result) in enumerate(self._results(lines), 1):
             target = "outputs" if len(model.outputs) == 1 else f"output{i}"
@@ -67,7 +68,7 @@ class Writer:
         text += written(lines, "")
         inputs = ", ".join(renamed.values())
         text.append(f"return keras.Model({inputs if single else f'[{inputs}]'}, {_outputs(results)}, name={value(model.name)})")
-        return "\n".join([f"def {self.entry}():", *(f"    {line}" for line in text)])
+        return "\n".join([f"def {self.entry}():", *(fitted(f"    {line}") for line in text)])
 
     def _results(self, lines: list[Line]) -> Sequence[tuple[str | None, Expression]]:
         if self.plan.results:
@@ -76,12 +77,6 @@ class Writer:
             lines[-1] = replace(lines[-1], target="outputs")
             return [(self.graph.model.outputs[0][0], Value("outputs"))]
         raise AssertionError("a network without results")
-
-
-def _native(shape: Shape) -> Shape:
-    from unicnn_tensorflow.emitting.layouts import native
-
-    return native(shape)
 
 
 def _outputs(results: Sequence[tuple[str | None, str]]) -> str:
@@ -106,16 +101,25 @@ class _Body:
         self.writer, self.definition = writer, definition
         self.graph: Graph = writer.graph
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[Line | Loop]:
         """Yield all lines."""
         if self.definition.sequence:
             variable = self.definition.inputs[0]
             scope = self.definition.paths[0]
             for member in self.definition.members:
-                yield from self._member(member, (variable,), variable, scope, None)
+                if member.kind == "loop":
+                    yield self._loop(member, variable, scope)
+                else:
+                    yield from self._member(member, (variable,), variable, scope, None)
             return
         for statement in self.definition.statements:
             yield from self._statement(statement)
+
+    def _loop(self, member: Member, variable: str, scope: str) -> Loop:
+        """Return the part of a sequence that instances go round a different number of times."""
+        turn = [line for child in member.children for line in self._member(child, (variable,), variable, scope, None)]
+        named = tuple(replace(line, name=braced(line.name), shape=None) for line in turn)
+        return Loop(named, int(member.name), str(member.repeat))
 
     def _statement(self, statement: Statement) -> Iterator[Line]:
         condition = None
@@ -140,7 +144,8 @@ class _Body:
     def _member(self, member: Member, inputs: tuple[str, ...], target: str, scope: str, part: str | None) -> Iterator[Line]:
         """Yield the lines of one member; `scope` is the path, in the first instance, of what it stands in."""
         if member.kind == "layer":
-            assert member.node is not None and member.make is not None
+            assert member.node is not None
+            assert member.make is not None
             yield from self._layer(member.node, member.make, inputs, target)
             return
         path = part or self._child(scope, member.name)
@@ -200,8 +205,7 @@ class _Body:
     def _shape(self, node: Node) -> Shape | None:
         """Return the shape of a layer's output if it is another than its input's, and one in all instances."""
         shapes = {self.graph.shapes[name] for name in self._names(node.name) if name in self.graph.shapes}
-        told = node.shape == node.input_shapes[0] or isinstance(node.op, Linear)
-        return node.shape if len(shapes) == 1 and not told else None
+        return shown(node) if len(shapes) == 1 else None
 
     def _shape_of_part(self, path: str) -> Shape | None:
         shapes = set()
