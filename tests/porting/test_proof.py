@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import unicnn as un
-from unicnn.porting import proof
+from unicnn.porting.proof import proving
 from unicnn.porting.proof.certificate import Certificate, Row, Training
 from unicnn.porting.proof.steps import plan_of
 
@@ -98,6 +98,12 @@ class TestAWrongPort:
         assert certificate.first.name == "norm"
         assert "an epsilon of 0.001" in certificate.verdict
 
+    def test_with_another_momentum_is_told_so_without_any_training(self, prove):
+        certificate = prove(("nn.BatchNorm2d(4)", "nn.BatchNorm2d(4, momentum=0.9)"))
+        assert not certificate.proven
+        assert certificate.first.name == "norm"
+        assert "PyTorch's momentum is 1 - keep" in certificate.verdict
+
     def test_with_another_learning_rate_parts_in_training_alone(self, prove):
         certificate = prove(("lr=0.125", "lr=0.25"), recipe=RECIPE)
         assert not certificate.proven
@@ -136,7 +142,7 @@ class TestAProofThatCouldNotFail:
         assert "the same number everywhere" in certificate.verdict
 
     def test_by_a_comparison_that_sees_no_change_is_none(self, prove, monkeypatch):
-        monkeypatch.setattr(proof, "_changed", lambda name, array, by: array)
+        monkeypatch.setattr(proving, "changed", lambda name, array, by: array)
         certificate = prove()
         assert not certificate.proven
         assert "changed on purpose" in certificate.verdict

@@ -112,7 +112,9 @@ class Certificate:
             if row.float64 is not None and row.float64 > row.limit
             else f"by {max(row.bounds or (0, 0)):.1f} of what rounding allows in float32"
         )
-        return f"Not the same: {row.name} ({row.op}) is the first to differ, {how}." + (f" {self.cause}" if self.cause else "")
+        return f"Not the same: {row.name} ({row.op}) is the first to differ, {how.removesuffix('.')}." + (
+            f" {self.cause}" if self.cause else ""
+        )
 
     @property
     def worst(self) -> float:

@@ -1,0 +1,70 @@
+"""What the two sides of a proof have to do with each other: whose layer is whose, and whether anything could be seen."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from unicnn.graph import Node
+from unicnn.model import Layer, Model
+from unicnn.porting.normal import canonical
+from unicnn.porting.proof.certificate import Row, Training
+from unicnn.porting.proof.judging import distance
+from unicnn.porting.proof.side import Observed, Trained
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+def changed(name: str, array: Array, by: float) -> Array:
+    """Return a parameter changed by so much of each number, or, where it is zero, by so much."""
+    changed = array * np.float32(1 + by)
+    return (changed if name.endswith(".var") else np.where(array == 0, np.float32(by), changed)).astype(array.dtype)
+
+
+def matched(model: Model, other: Model) -> dict[str, str]:
+    """Return the port's name of each layer that it calls otherwise: the one in the same place, if there are as many."""
+    mine, theirs = canonical(model).layers, canonical(other).layers
+    if len(mine) != len(theirs):
+        return {}
+    known, named = {layer.name for layer in mine}, {layer.name for layer in theirs}
+    return {one.name: two.name for one, two in zip(mine, theirs, strict=True) if one.name not in named and two.name not in known}
+
+
+def behaving(row: Row, node: Node, other: Layer | None) -> Row:
+    """Return a layer's row, with what the port's layer does otherwise in training only."""
+    if other is None or type(other.op) is not type(node.op) or not (node.op.states or node.op.masked):
+        return row
+    theirs = other.op.fields()
+    for key, value in node.op.fields().items():
+        if key in ("keep", "running_var", "p") and theirs[key] != value:
+            hint = " PyTorch's momentum is 1 - keep, everybody else's is keep." if key == "keep" else ""
+            return dataclasses.replace(
+                row, differs=row.differs or f"in training: {key} is {value} in the original and {theirs[key]} in the port.{hint}"
+            )
+    return row
+
+
+def meaningless(observed: Observed) -> str | None:
+    """Say why nothing is proven by these outputs, or None."""
+    for place, array in enumerate(observed.outputs):
+        if not np.isfinite(array).all():
+            return f"output {place} of the original is not finite, and nothing is proven by infinities."
+        if array.size > 1 and np.ptp(array) == 0:
+            return f"output {place} of the original is the same number everywhere, and nothing is proven by it. Give it trained or random weights."
+    return None
+
+
+def compared(mine: Trained, theirs: Trained, start: Mapping[str, Array], renamed: Mapping[str, str]) -> Training:
+    """Return how far two trainings are apart, and how far the first moved."""
+    losses = distance(np.asarray(mine.losses, np.float64), np.asarray(theirs.losses, np.float64))
+    apart, moved = 0.0, 0.0
+    for name, a in mine.weights.items():
+        layer, _, role = name.rpartition(".")
+        b = theirs.weights.get(f"{renamed.get(layer, layer)}.{role}")
+        if b is not None:
+            apart = max(apart, distance(a, b))
+            moved = max(moved, distance(np.asarray(start[name], np.float64), a))
+    return Training(len(mine.losses), losses, apart, moved)
