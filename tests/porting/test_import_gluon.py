@@ -389,7 +389,7 @@ def test_what_has_no_word_keeps_its_own_name_and_the_lifting_refuses_it_with_the
     tape = importer.record(net, ((2, 3, 5, 5),)).tape
     assert word in {call.op for call in tape.calls}
     with pytest.raises(PortError) as caught:
-        from_framework(net, (2, 3, 5, 5))
+        from_framework(net, (2, 3, 5, 5), dialect="gluon")
     assert word in str(caught.value)
     assert f"{__file__}:" in str(caught.value)
 
@@ -443,9 +443,9 @@ def test_a_network_that_does_not_do_the_same_twice_is_refused() -> None:
 
 
 def test_objects_of_mxnet_are_accepted_and_others_are_not() -> None:
-    for value in (gluon_lenet(), lenet, lambda x: nd.relu(x)):
+    for value in (gluon_lenet(), lenet, lambda x: nd.relu(x), lambda x: lenet(x)):
         assert importer.accepts(value)
-    for value in (3, np.ones(3), len, un.zoo.lenet, dict):
+    for value in (3, np.ones(3), len, un.zoo.lenet, dict, distance, lambda x: np.maximum(x, 0)):
         assert not importer.accepts(value)
 
 

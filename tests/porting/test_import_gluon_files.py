@@ -14,7 +14,8 @@ from unicnn_mxnet import importer
 from unicnn_mxnet.compat import mx
 
 from unicnn.errors import PortError
-from unicnn.porting.reading import from_framework
+from unicnn.porting.finding import find_network
+from unicnn.porting.reading import from_framework, read_file
 
 from .interpret import distance
 from .proving import distances, worst
@@ -59,7 +60,7 @@ def saved(path: Path, symbol: Any, **shapes: tuple[int, ...]) -> Path:
 
 def test_an_exported_network_is_the_one_it_was_exported_from(exported: tuple[Any, Path]) -> None:
     net, path = exported
-    found, source = from_framework(importer.read(path), (2, 3, 8, 8)), from_framework(net, (2, 3, 8, 8))
+    found, source = read_file(path, (2, 3, 8, 8)), from_framework(net, (2, 3, 8, 8))
     assert [layer.op for layer in found.model.layers] == [layer.op for layer in source.model.layers]
     names = {"conv0", "batchnorm0", "pool0", "dropout0", "dense0"}
     assert names < {layer.name for layer in found.model.layers}
@@ -238,3 +239,49 @@ def test_arrays_of_another_network_are_refused_also_where_the_graph_says_no_shap
 def test_a_graph_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PortError, match="does not exist"):
         importer.read(tmp_path / "none-symbol.json")
+
+
+LENET = """
+from unicnn_mxnet.compat import mx
+from mxnet import nd
+W1, b1 = nd.ones((4, 1, 3, 3)), nd.zeros(4)
+W2 = nd.ones((4, 2))
+for array in (W1, b1, W2):
+    array.attach_grad()
+def hidden(x):
+    return nd.relu(nd.Convolution(x, W1, b1, kernel=(3, 3), num_filter=4))
+def net(x):
+    return nd.dot(nd.mean(hidden(x), axis=(2, 3)), W2)
+def block():
+    made = mx.gluon.nn.HybridSequential()
+    made.add(mx.gluon.nn.Conv2D(4, 3), mx.gluon.nn.Dense(2))
+    return made
+"""
+
+
+def test_networks_in_a_python_file_are_found_by_name(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(LENET)
+    found = find_network(f"{tmp_path / 'nets.py'}:net", (2, 1, 6, 6))
+    assert {name: origin.constant for name, origin in found.origins.items()} == {
+        "conv1.weight": "W1", "conv1.bias": "b1", "linear1.weight": "W2",
+    }  # fmt: skip
+    wheres = {str(call.where).partition(" ")[0] for call in found.recording.tape.calls}
+    assert wheres == {f"{tmp_path / 'nets.py'}:9", f"{tmp_path / 'nets.py'}:11"}
+
+
+def test_a_block_in_a_python_file_takes_the_arrays_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(LENET)
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(4, 3), nn.Dense(2))
+    ready(net, 2, 1, 6, 6).save_parameters(str(tmp_path / "net.params"))
+    found = find_network(f"{tmp_path / 'nets.py'}:block", (2, 1, 6, 6), params=tmp_path / "net.params")
+    weights = {origin.constant: found.weights[name] for name, origin in found.origins.items()}
+    assert np.array_equal(weights["1.weight"], net[1].weight.data().asnumpy())
+    nd.save(str(tmp_path / "net.params"), {"0.weight": nd.zeros((4, 1, 3, 3))})
+    with pytest.raises(PortError, match="its 1 arrays are not those of HybridSequential"):
+        find_network(f"{tmp_path / 'nets.py'}:block", (2, 1, 6, 6), params=tmp_path / "net.params")
+
+
+def test_arrays_of_a_file_go_into_no_function(tmp_path: Path) -> None:
+    with pytest.raises(PortError, match="into a block of Gluon"):
+        importer.load_parameters(lambda x: nd.relu(x), tmp_path / "net.params")

@@ -42,6 +42,19 @@ def network(path: Path, params: Path | str | None = None) -> Any:
     return block
 
 
+def load_into(block: Any, path: Path) -> Any:
+    """Return a block with the arrays of a file that save_parameters, or export, wrote for it."""
+    held = arrays_in(path)
+    try:
+        block.load_parameters(str(path))
+    except (AssertionError, ValueError, mx.MXNetError) as error:
+        why = " ".join(str(error).split()).partition(", which contains")[0]
+        raise PortError(
+            f"{path.name}: its {len(held)} arrays are not those of {type(block).__name__}: {why} Give the file that was written with it."
+        ) from None
+    return block
+
+
 def _graph(path: Path) -> dict[str, Any]:
     try:
         graph = json.loads(path.read_text(encoding="utf-8"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -206,13 +205,24 @@ def _arguments(value: Any) -> list[str]:
 
 
 def speaks_mxnet(value: Any) -> bool:
-    """Tell whether `value` can be called and its code, or what it holds, has to do with MXNet."""
+    """Tell whether `value` is a function that names MXNet, its arrays or blocks, or whose functions do."""
     if not callable(value) or isinstance(value, type):
         return False
+    waiting, seen = [value], set[int]()
+    while waiting:
+        function = waiting.pop()
+        seen.add(id(function))
+        for item in _named_by(function):
+            if isinstance(item, (mx.nd.NDArray, Block)) or any(item is module for module in (mx, mx.nd, mx.gluon, mx.gluon.nn)):
+                return True
+            if inspect.isfunction(item) and id(item) not in seen:
+                waiting.append(item)
+    return False
+
+
+def _named_by(function: Any) -> list[Any]:
     try:
-        seen = [item for found in variables(value) for item in found.values()]
+        found, _ = variables(function)
     except (TypeError, AttributeError, ValueError):
-        return False
-    ours = (mx.nd.NDArray, Block)
-    modules = {mx, mx.nd, mx.gluon, mx.gluon.nn}
-    return any(isinstance(item, ours) or (isinstance(item, type(sys)) and item in modules) for item in seen)
+        return []
+    return [*found.values(), *(inner for item in found.values() for _, inner in _items(item))]
