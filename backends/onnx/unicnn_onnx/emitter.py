@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from unicnn import ops
 from unicnn.errors import UnsupportedError
 from unicnn.graph import Graph
-from unicnn.porting.outline import Hints, outline
+from unicnn.porting.outline import REQUIRED, Hints, outline
 from unicnn.porting.outline.text import value
 from unicnn.porting.outline.words import class_name, identifier
 from unicnn.training.recipe import Recipe
@@ -22,15 +21,17 @@ def write(graph: Graph, *, style: str, recipe: Recipe | None, hints: Any) -> str
     if recipe is not None:
         training(recipe)
     check_outputs([name for key, name in graph.model.outputs if key is None])
-    name, spelling = entry(graph.model.name), Spelling()
+    opset = _opset(graph)
+    name, spelling = entry(graph.model.name), Spelling(graph)
     writer = Writer(outline(graph, spelling, hints), name)
     methods = _methods(graph, spelling)
     root = ["g = Graph()", *writer.root(), f"return g.model({value(graph.model.name)})"]
     parts = [
-        _header(graph, name, hints),
-        pieces.graph_class(methods),
-        pieces.INFO,
-        *([pieces.WINDOWS] if "adaptive_pool" in methods else []),
+        _header(graph, name, opset, hints),
+        pieces.TENSOR,
+        *([pieces.WINDOW] if any("window(" in text for text in methods.values()) else []),
+        *([pieces.CELLS] if "adaptive_pool" in methods else []),
+        pieces.graph_class(methods, keyed=any(key is not None for key, _ in graph.model.outputs), opset=opset),
         *writer.definitions(),
         f"def {name}() -> onnx.ModelProto:\n" + "\n".join(f"    {line}" for line in root) + "\n",
         pieces.LOADING,
@@ -40,7 +41,7 @@ def write(graph: Graph, *, style: str, recipe: Recipe | None, hints: Any) -> str
 
 def entry(name: str) -> str:
     """Return the name of the function that builds a network called `name`: "tf_cnn" of "tf-cnn"."""
-    return identifier(name.lower(), Spelling.reserved | {"windows", "pieces"})
+    return identifier(name.lower(), Spelling.reserved)
 
 
 def training(recipe: Recipe) -> str:
@@ -51,10 +52,17 @@ def training(recipe: Recipe) -> str:
     )
 
 
-def _header(graph: Graph, name: str, hints: Any) -> str:
+def _opset(graph: Graph) -> int:
+    """Return 20, the first with all operators that are written; pools that round up agree everywhere only since 22."""
+    return 22 if any(node.op.fields().get("ceil_mode") for node in graph.nodes) else 20
+
+
+def _header(graph: Graph, name: str, opset: int, hints: Any) -> str:
     notes = "".join(f"\n{note}\n" for note in (hints.notes if isinstance(hints, Hints) else ()))
     title = class_name(graph.model.name)
-    return f'''"""{title} as a graph of ONNX, operators of opset 20.
+    return f'''"""{title} as a graph of ONNX, operators of opset {opset}.
+
+With its weights, it is saved by:
 
     net = load_weights({name}(), "weights.safetensors")
     onnx.save(net, "{name}.onnx")
@@ -68,12 +76,11 @@ from safetensors.numpy import load_file
 
 
 def _methods(graph: Graph, spelling: Spelling) -> Mapping[str, str]:
-    """Return the methods that the layers of a network need, in the order of `pieces`."""
-    used = {spelling.layer(node).callee for node in graph.nodes}
-    found = {key: text for key, text in pieces.METHODS.items() if key in used}
-    norms = [node.op for node in graph.nodes if isinstance(node.op, ops.BatchNorm2d)]
-    if norms:
-        unbiased = {norm.running_var == "unbiased" for norm in norms}
-        amount = "some" if len(unbiased) == 2 else "all" if True in unbiased else "none"
-        found["batch_norm"] = pieces.batch_norm(all(norm.scale and norm.shift for norm in norms), amount)
-    return found
+    """Return the methods that the layers of a network need, in the order of `pieces`, each with the arguments that are written."""
+    used: dict[str, set[str]] = {}
+    for node in graph.nodes:
+        make = spelling.layer(node)
+        used.setdefault(make.callee, set()).update(item.name for item in make.arguments if item.default is not REQUIRED and item.written)
+    if spelling.unbiased:
+        used["batch_norm"].add("always_unbiased")
+    return {key: pieces.method(key, used[key]) for key in pieces.METHODS if key in used}

@@ -1,4 +1,4 @@
-"""The parts of a file that do not depend on the network: the class that collects nodes, of which only what is used is written."""
+"""The parts of a file that do not depend on the network: the class that collects nodes, with the methods and arguments in use."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ class Graph:
         self.nodes, self.weights, self.inputs, self.outputs = [], [], [], []
 
     def input(self, name, *shape):
-        self.inputs.append(tensor_info(name, shape))
+        self.inputs.append(tensor(name, shape))
         return name
 
-    def output(self, value, *shape, name=None):
-        if name is not None:
-            self.nodes.append(helper.make_node("Identity", [value], [name]))
-        self.outputs.append(tensor_info(name or value, shape))
+    def output(self, value, *shape):
+        self.outputs.append(tensor(value, shape))
 
     def node(self, op, name, *inputs, **attributes):
         self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
@@ -29,98 +27,145 @@ class Graph:
         array = np.full(shape, fill, np.float32)
         self.weights.append(numpy_helper.from_array(array, name))
         return name
-
+'''
+KEYED = """
+    def output(self, value, *shape, name):
+        self.nodes.append(helper.make_node("Identity", [value], [name]))
+        self.outputs.append(tensor(name, shape))
+"""
+UNKEYED = """
+    def output(self, value, *shape):
+        self.outputs.append(tensor(value, shape))
+"""
+MODEL = """
     def model(self, name):
         graph = helper.make_graph(
             self.nodes, name, self.inputs, self.outputs, self.weights
         )
-        opsets = [helper.make_opsetid("", 20)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=9)
-'''
+        opsets = [helper.make_opsetid("", OPSET)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR)
+"""
 
 METHODS: Mapping[str, str] = {
     "constant": '''
     def constant(self, name, value):
-        """Add a value that is no weight: load_weights leaves it alone."""
+        """Add a value that is no weight, and that load_weights leaves alone."""
         tensor = numpy_helper.from_array(np.asarray(value))
         self.nodes.append(helper.make_node("Constant", [], [name], value=tensor))
         return name
 ''',
     "conv": """
-    def conv(
-        self, name, x, inputs, outputs, kernel_shape, *, group=1, bias=True, **attributes
-    ):
-        weights = [
-            self.weight(f"{name}.weight", outputs, inputs // group, *kernel_shape)
-        ]
-        if bias:
-            weights.append(self.weight(f"{name}.bias", outputs))
-        return self.node("Conv", name, x, *weights, group=group, **attributes)
+    def conv(self, name, x, inputs, outputs, kernelOPTIONS):
+        attributes = window(kernel, STRIDE, PADS)
+?group|        shape = outputs, inputs // group, *attributes["kernel_shape"]
+!group|        shape = outputs, inputs, *attributes["kernel_shape"]
+?bias|        weights = [self.weight(f"{name}.weight", *shape)]
+?bias|        if bias:
+?bias|            weights.append(self.weight(f"{name}.bias", outputs))
+!bias|        weight = self.weight(f"{name}.weight", *shape)
+!bias|        bias = self.weight(f"{name}.bias", outputs)
+?bias|        return self.node("Conv", name, x, *weightsEXTRA, **attributes)
+!bias|        return self.node("Conv", name, x, weight, biasEXTRA, **attributes)
 """,
     "conv_transpose": """
-    def conv_transpose(
-        self, name, x, inputs, outputs, kernel_shape, *, group=1, bias=True, **attributes
-    ):
-        weights = [
-            self.weight(f"{name}.weight", inputs, outputs // group, *kernel_shape)
-        ]
-        if bias:
-            weights.append(self.weight(f"{name}.bias", outputs))
-        return self.node("ConvTranspose", name, x, *weights, group=group, **attributes)
+    def conv_transpose(self, name, x, inputs, outputs, kernelOPTIONS):
+        attributes = window(kernel, STRIDE, PADS)
+?group|        shape = inputs, outputs // group, *attributes["kernel_shape"]
+!group|        shape = inputs, outputs, *attributes["kernel_shape"]
+?bias|        weights = [self.weight(f"{name}.weight", *shape)]
+?bias|        if bias:
+?bias|            weights.append(self.weight(f"{name}.bias", outputs))
+!bias|        weight = self.weight(f"{name}.weight", *shape)
+!bias|        bias = self.weight(f"{name}.bias", outputs)
+?bias|        return self.node("ConvTranspose", name, x, *weightsEXTRA, **attributes)
+!bias|        return self.node("ConvTranspose", name, x, weight, biasEXTRA, **attributes)
 """,
     "linear": """
-    def linear(self, name, x, inputs, outputs, *, bias=True):
-        weights = [self.weight(f"{name}.weight", outputs, inputs)]
-        if bias:
-            weights.append(self.weight(f"{name}.bias", outputs))
-        return self.node("Gemm", name, x, *weights, transB=1)
+    def linear(self, name, x, inputs, outputsOPTIONS):
+?bias|        weights = [self.weight(f"{name}.weight", outputs, inputs)]
+?bias|        if bias:
+?bias|            weights.append(self.weight(f"{name}.bias", outputs))
+?bias|        return self.node("Gemm", name, x, *weights, transB=1)
+!bias|        weight = self.weight(f"{name}.weight", outputs, inputs)
+!bias|        bias = self.weight(f"{name}.bias", outputs)
+!bias|        return self.node("Gemm", name, x, weight, bias, transB=1)
+""",
+    "batch_norm": """
+    def batch_norm(self, name, x, channelsOPTIONS):
+        weights = [
+?scale|            self.weight(f"{name}.scale", channels, fill=1)
+?scale|            if scale
+?scale|            else self.constant(f"{name}/ones", np.ones(channels, np.float32)),
+!scale|            self.weight(f"{name}.scale", channels, fill=1),
+?shift|            self.weight(f"{name}.shift", channels)
+?shift|            if shift
+?shift|            else self.constant(f"{name}/zeros", np.zeros(channels, np.float32)),
+!shift|            self.weight(f"{name}.shift", channels),
+            self.weight(f"{name}.mean", channels),
+            self.weight(f"{name}.var", channels, fill=1),
+        ]
+?pytorch|        # The variance that PyTorch collects; ONNX, in training, would store the biased one.
+?unbiased|        note = "unbiased running variance" if unbiased else ""
+?always_unbiased|        note = "unbiased running variance"
+        return self.node("BatchNormalization", name, x, *weightsEXTRA)
 """,
     "layer_norm": """
-    def layer_norm(self, name, x, shape, *, scale=True, shift=True, **attributes):
+    def layer_norm(self, name, x, *shapeOPTIONS):
         weights = [
-            self.weight(f"{name}.scale", *shape, fill=1)
-            if scale
-            else self.constant(f"{name}/ones", np.ones(shape, np.float32))
+?scale|            self.weight(f"{name}.scale", *shape, fill=1)
+?scale|            if scale
+?scale|            else self.constant(f"{name}/ones", np.ones(shape, np.float32))
+!scale|            self.weight(f"{name}.scale", *shape, fill=1)
         ]
-        if shift:
-            weights.append(self.weight(f"{name}.shift", *shape))
-        attributes["axis"] = -len(shape)
-        return self.node("LayerNormalization", name, x, *weights, **attributes)
+?shift|        if shift:
+?shift|            weights.append(self.weight(f"{name}.shift", *shape))
+!shift|        weights.append(self.weight(f"{name}.shift", *shape))
+        axis = -len(shape)
+        return self.node("LayerNormalization", name, x, *weights, axis=axisEXTRA)
 """,
     "layer_norm_over": '''
-    def layer_norm_over(
-        self, name, x, shape, axes, *, epsilon=1e-5, scale=True, shift=True
-    ):
+    def layer_norm_over(self, name, x, axes, *shapeOPTIONS):
         """Normalise over axes that are not the last, for which there is no operator."""
         axes = self.constant(f"{name}/axes", axes)
         mean = self.node("ReduceMean", f"{name}/mean", x, axes)
         centred = self.node("Sub", f"{name}/centred", x, mean)
         square = self.node("Mul", f"{name}/square", centred, centred)
         var = self.node("ReduceMean", f"{name}/var", square, axes)
-        epsilon = self.constant(f"{name}/epsilon", np.float32(epsilon))
-        var = self.node("Add", f"{name}/var_epsilon", var, epsilon)
-        deviation = self.node("Sqrt", f"{name}/deviation", var)
-        steps = [("Div", deviation)]
-        if scale:
-            steps.append(("Mul", self.weight(f"{name}.scale", *shape, fill=1)))
-        if shift:
-            steps.append(("Add", self.weight(f"{name}.shift", *shape)))
-        x = centred
+        small = self.constant(f"{name}/epsilon", np.float32(EPSILON))
+        var = self.node("Add", f"{name}/var_epsilon", var, small)
+        steps = [("Div", self.node("Sqrt", f"{name}/deviation", var))]
+?scale|        if scale:
+?scale|            steps.append(("Mul", self.weight(f"{name}.scale", *shape, fill=1)))
+!scale|        steps.append(("Mul", self.weight(f"{name}.scale", *shape, fill=1)))
+?shift|        if shift:
+?shift|            steps.append(("Add", self.weight(f"{name}.shift", *shape)))
+!shift|        steps.append(("Add", self.weight(f"{name}.shift", *shape)))
+        y = centred
         for i, (op, operand) in enumerate(steps, 1):
-            x = self.node(op, name if i == len(steps) else f"{name}/{op}", x, operand)
-        return x
+            y = self.node(op, name if i == len(steps) else f"{name}/{op}", y, operand)
+        return y
 ''',
+    "max_pool": """
+    def max_pool(self, name, x, kernelOPTIONS):
+        attributes = window(kernel, STRIDE, PADS)
+        return self.node("MaxPool", name, xEXTRA, **attributes)
+""",
+    "average_pool": """
+    def average_pool(self, name, x, kernelOPTIONS):
+        attributes = window(kernel, STRIDE, PADS)
+        return self.node("AveragePool", name, xEXTRA, **attributes)
+""",
     "adaptive_pool": '''
     def adaptive_pool(self, name, x, size, output_size):
         """Average windows that differ in size or overlap: products with zeros and ones."""
-        rows, columns = map(windows, size, output_size)
+        rows, columns = map(cells, size, output_size)
         counts = np.outer(rows.sum(1), columns.sum(1))
         rows = self.constant(f"{name}/rows", rows)
         columns = self.constant(f"{name}/columns", columns.T)
         counts = self.constant(f"{name}/counts", counts)
-        x = self.node("MatMul", f"{name}/row_sums", rows, x)
-        x = self.node("MatMul", f"{name}/sums", x, columns)
-        return self.node("Div", name, x, counts)
+        y = self.node("MatMul", f"{name}/row_sums", rows, x)
+        y = self.node("MatMul", f"{name}/sums", y, columns)
+        return self.node("Div", name, y, counts)
 ''',
     "pad": """
     def pad(self, name, x, pads, value=0.0):
@@ -142,10 +187,11 @@ METHODS: Mapping[str, str] = {
 """,
     "silu": """
     def silu(self, name, x):
-        return self.node("Mul", name, x, self.node("Sigmoid", f"{name}/sigmoid", x))
+        gate = self.node("Sigmoid", f"{name}/sigmoid", x)
+        return self.node("Mul", name, x, gate)
 """,
     "reshape": """
-    def reshape(self, name, x, shape):
+    def reshape(self, name, x, *shape):
         shape = self.constant(f"{name}/shape", (-1, *shape))
         return self.node("Reshape", name, x, shape)
 """,
@@ -157,68 +203,89 @@ METHODS: Mapping[str, str] = {
         return x
 """,
 }
-"""The methods by what calls them."""
+"""The methods by what calls them.
 
-WINDOWS = '''
-def windows(n, o):
+OPTIONS are the optional arguments that some call writes and EXTRA those among them that are passed on; STRIDE, PADS and EPSILON
+are such an argument or its default. A line after "?bias|" is there if some call writes `bias`, after "!bias|" if none does.
+"""
+
+_DEFAULTS = {
+    "stride": "1", "pads": "0", "dilation": "1", "group": "1", "output_padding": "0", "bias": "True", "scale": "True", "shift": "True",
+    "epsilon": "1e-5", "momentum": "0.9", "unbiased": "False", "ceil_mode": "0", "count_include_pad": "0",
+}  # fmt: skip
+_PASSED = {
+    "dilation": "dilations=spread(dilation, 2)",
+    "output_padding": "output_padding=spread(output_padding, 2)",
+    **{name: f"{name}={name}" for name in ("group", "epsilon", "momentum", "ceil_mode", "count_include_pad")},
+}
+
+TENSOR = """
+def tensor(name, shape):
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])
+"""
+
+WINDOW = '''
+def window(kernel, stride, pads):
+    """Return the attributes of a sliding window."""
+    return {
+        "kernel_shape": spread(kernel, 2),
+        "strides": spread(stride, 2),
+        "pads": spread(pads, 4),
+    }
+
+
+def spread(value, count):
+    """Return one number for all axes or sides as so many, and several as they are."""
+    return [value] * count if isinstance(value, int) else list(value)
+'''
+
+CELLS = '''
+def cells(n, o):
     """Return which of n pixels lie in each of o windows of an adaptive pooling."""
     i, pixels = np.arange(o)[:, None], np.arange(n)
     inside = (pixels >= i * n // o) & (pixels < -(-(i + 1) * n // o))
     return inside.astype(np.float32)
 '''
 
-INFO = """
-def tensor_info(name, shape):
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])
-"""
-
 LOADING = '''
 def load_weights(net, path):
     """Fill the weights from a safetensors file in which they have the same names."""
     arrays = load_file(path)
-    for tensor in net.graph.initializer:
-        array = arrays[tensor.name].astype(np.float32).reshape(tensor.dims)
-        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    for weight in net.graph.initializer:
+        array = arrays[weight.name].astype(np.float32).reshape(weight.dims)
+        weight.CopyFrom(numpy_helper.from_array(array, weight.name))
     return net
 '''
 
 
-BIASED = """
-    def batch_norm(self, name, x, channels, ARGUMENTS**attributes):
-        weights = [
-            SCALE,
-            SHIFT,
-            self.weight(f"{name}.mean", channels),
-            self.weight(f"{name}.var", channels, fill=1),
-        ]
-UNBIASED        return self.node("BatchNormalization", name, x, *weights, **attributes)
-"""
-_NOTE = """attributes["doc_string"] = "unbiased running variance"
-"""
+def method(name: str, options: Collection[str]) -> str:
+    """Return a method with the optional arguments that some call writes.
 
-
-def batch_norm(affine: bool, unbiased: str) -> str:
-    """Return the method for batch normalisation.
-
-    `affine` says that all have a scale and a shift, `unbiased` whether the statistics of "none", "some" or "all" are such as
-    PyTorch collects: then the nodes say so, because ONNX has no attribute for it.
+    Of these, "always_unbiased" is no argument: all batch normalisation of the network has statistics such as PyTorch collects.
     """
-    scale, shift = 'self.weight(f"{name}.scale", channels, fill=1)', 'self.weight(f"{name}.shift", channels)'
-    arguments = "" if affine else "scale=True, shift=True, "
-    if not affine:
-        scale = f'{scale} if scale else self.constant(f"{{name}}/ones", np.ones(channels, np.float32))'
-        shift = f'{shift} if shift else self.constant(f"{{name}}/zeros", np.zeros(channels, np.float32))'
-    note = {"none": "", "all": f"        {_NOTE}", "some": f"        if unbiased:\n            {_NOTE}"}[unbiased]
-    if note:
-        note = "        # As PyTorch collects it; in training, ONNX would store the biased variance.\n" + note
-    arguments += "unbiased=False, " if unbiased == "some" else ""
-    text = BIASED.replace("ARGUMENTS", f"*, {arguments}" if arguments else "").replace("UNBIASED", note)
-    return text.replace("SCALE", scale).replace("SHIFT", shift)
+    facts = {*options, *(["pytorch"] if {"unbiased", "always_unbiased"} & {*options} else [])}
+    text = "\n".join(line for line in (_chosen(line, facts) for line in METHODS[name].split("\n")) if line is not None)
+    written = [item for item in _DEFAULTS if item in options]
+    for item in ("stride", "pads", "epsilon"):
+        text = text.replace(item.upper(), item if item in written else _DEFAULTS[item])
+    extra = [_PASSED[item] for item in written if item in _PASSED] + (["doc_string=note"] if "pytorch" in facts else [])
+    text = text.replace("EXTRA", "".join(f", {item}" for item in extra))
+    star = ", *" if "*shape" not in text.partition(")")[0] and written else ""
+    return text.replace("OPTIONS", star + "".join(f", {item}={_DEFAULTS[item]}" for item in written))
 
 
-def graph_class(methods: Mapping[str, str]) -> str:
+def _chosen(line: str, facts: Collection[str]) -> str | None:
+    """Return a line without its condition, or None if that is not met."""
+    match = re.fullmatch(r"([?!])(\w+)\|(.*)", line)
+    if match is None:
+        return line
+    return match[3] if (match[2] in facts) == (match[1] == "?") else None
+
+
+def graph_class(methods: Mapping[str, str], *, keyed: bool, opset: int) -> str:
     """Return the source of the class with these methods, and with what they need."""
+    model = MODEL.replace("OPSET", str(opset)).replace("IR", str({20: 9, 22: 10}[opset]))
     if any("self.constant(" in text for text in methods.values()):
         methods = {"constant": METHODS["constant"], **methods}
-    head, model = GRAPH.strip("\n").split("    def model(", 1)
-    return "\n".join([head.rstrip("\n") + "\n", *(text.strip("\n") + "\n" for text in methods.values()), f"    def model({model}"])
+    head = GRAPH.replace(UNKEYED, KEYED) if keyed else GRAPH
+    return "\n".join(text.strip("\n") + "\n" for text in (head, *methods.values(), model))

@@ -7,8 +7,8 @@ from typing import Any
 
 from unicnn import ops
 from unicnn.errors import UnsupportedError
-from unicnn.graph import Node
-from unicnn.ops.fields import Sides
+from unicnn.graph import Graph, Node
+from unicnn.ops.fields import Sides, shortest
 from unicnn.ops.pool import resolve_padding
 from unicnn.porting.outline import Argument, Make, Template
 
@@ -27,8 +27,6 @@ PLAIN: Mapping[type[Any], str] = {
     ops.Identity: "Identity",
     ops.Flatten: "Flatten",
     ops.Transpose: "Transpose",
-    ops.MaxPool2d: "MaxPool",
-    ops.AvgPool2d: "AveragePool",
     ops.Concat: "Concat",
     ops.Add: "Add",
     ops.Mul: "Mul",
@@ -41,9 +39,19 @@ class Spelling:
 
     sequences = frozenset[str]()
     nested = False
-    reserved = frozenset({"g", "i", "name", "np", "onnx", "helper", "numpy_helper", "load_file", "Graph", "TensorProto", "load_weights"})
+    reserved = frozenset(
+        {"g", "i", "name", "np", "onnx", "helper", "numpy_helper", "load_file", "Graph", "TensorProto"}
+        | {"load_weights", "tensor", "window", "spread", "cells"}
+    )
+
+    def __init__(self, graph: Graph) -> None:
+        norms = [node.op for node in graph.nodes if isinstance(node.op, ops.BatchNorm2d)]
+        self.unbiased = bool(norms) and all(norm.running_var == "unbiased" for norm in norms)
+        """Whether all batch normalisation has the statistics that PyTorch collects; then no call needs to say so."""
 
     def layer(self, node: Node) -> Make:
+        if isinstance(node.op, ops.BatchNorm2d):
+            return _batch_norm(node.op, node.shape[0], told=not self.unbiased)
         spell = _LAYERS.get(type(node.op))
         return Make(*_plain(node)) if spell is None else spell(node)
 
@@ -54,10 +62,10 @@ class Spelling:
         return CALL
 
 
-def pads(sides: Sides) -> tuple[int, int, int, int]:
-    """Return sides as ONNX lists them: what is before the axes, then what is after."""
+def border(sides: Sides) -> Any:
+    """Return sides as ONNX lists them, what is before the axes and then what is after; one number if all are alike."""
     (top, bottom), (left, right) = sides
-    return top, left, bottom, right
+    return top if top == bottom == left == right else (top, left, bottom, right)
 
 
 def optional(name: str, given: Any, default: Any) -> Argument:
@@ -80,8 +88,6 @@ def _plain(node: Node) -> tuple[str, tuple[Argument, ...]]:
 def _attributes(node: Node) -> list[Argument]:
     """Return the attributes of a node of one operator; ONNX's own defaults are left out."""
     op: Any = node.op
-    if isinstance(op, (ops.MaxPool2d, ops.AvgPool2d)):
-        return _pool(node)
     if isinstance(op, ops.LeakyReLU):
         return [optional("alpha", op.negative_slope, 0.01)]
     if isinstance(op, ops.ELU):
@@ -95,49 +101,35 @@ def _attributes(node: Node) -> list[Argument]:
     return [Argument("perm", op.axes, keyword=True)] if isinstance(op, ops.Transpose) else []
 
 
-def _pool(node: Node) -> list[Argument]:
+def _pool(node: Node) -> Make:
     op: Any = node.op
     sides = resolve_padding(op.padding, node.input_shapes[0][1:], op.kernel_size, op.stride)  # type: ignore[arg-type]
-    counts = isinstance(op, ops.AvgPool2d) and op.count_include_pad and any(map(any, sides))
-    return [
-        Argument("kernel_shape", op.kernel_size, keyword=True),
-        optional("strides", op.stride, (1, 1)),
-        optional("pads", pads(sides), (0, 0, 0, 0)),
+    common = (
+        Argument("kernel", shortest(op.kernel_size)),
+        optional("stride", shortest(op.stride), 1),
+        optional("pads", border(sides), 0),
         optional("ceil_mode", int(op.ceil_mode), 0),
-        optional("count_include_pad", int(counts), 0),
-    ]
+    )
+    if not isinstance(op, ops.AvgPool2d):
+        return Make("max_pool", common)
+    counts = op.count_include_pad and any(map(any, sides))
+    return Make("average_pool", (*common, optional("count_include_pad", int(counts), 0)))
 
 
 def _conv(node: Node) -> Make:
-    op, a = node.op, node.attributes
-    assert isinstance(op, ops.Conv2d)
+    op: Any = node.op
+    transposed = isinstance(op, ops.ConvTranspose2d)
+    extra = (optional("output_padding", shortest(op.output_padding), 0),) if transposed else ()
     return Make(
-        "conv",
+        "conv_transpose" if transposed else "conv",
         (
             *_channels(node, op.out_channels),
-            Argument("kernel_shape", op.kernel_size),
-            optional("strides", a["stride"], (1, 1)),
-            optional("pads", pads(a["padding"]), (0, 0, 0, 0)),
-            optional("dilations", a["dilation"], (1, 1)),
-            Argument("group", a["groups"], 1, "channels", keyword=True),
-            optional("bias", op.bias, True),
-        ),
-    )
-
-
-def _conv_transpose(node: Node) -> Make:
-    op, a = node.op, node.attributes
-    assert isinstance(op, ops.ConvTranspose2d)
-    return Make(
-        "conv_transpose",
-        (
-            *_channels(node, op.out_channels),
-            Argument("kernel_shape", op.kernel_size),
-            optional("strides", a["stride"], (1, 1)),
-            optional("pads", pads(op.padding), (0, 0, 0, 0)),
-            optional("output_padding", op.output_padding, (0, 0)),
-            optional("dilations", a["dilation"], (1, 1)),
-            Argument("group", a["groups"], 1, "channels", keyword=True),
+            Argument("kernel", shortest(op.kernel_size)),
+            optional("stride", shortest(op.stride), 1),
+            optional("pads", border(op.padding if transposed else node.attributes["padding"]), 0),
+            *extra,
+            optional("dilation", shortest(op.dilation), 1),
+            Argument("group", op.groups, 1, "channels", keyword=True),
             optional("bias", op.bias, True),
         ),
     )
@@ -150,18 +142,16 @@ def _linear(node: Node) -> Make:
     return Make("linear", (inputs, Argument("out_features", op.out_features, kind="channels"), optional("bias", op.bias, True)))
 
 
-def _batch_norm(node: Node) -> Make:
-    op = node.op
-    assert isinstance(op, ops.BatchNorm2d)
+def _batch_norm(op: ops.BatchNorm2d, channels: int, *, told: bool) -> Make:
     return Make(
         "batch_norm",
         (
-            Argument("channels", node.shape[0], kind="channels"),
+            Argument("channels", channels, kind="channels"),
             optional("epsilon", op.eps, 1e-5),
             optional("momentum", op.keep, 0.9),
             optional("scale", op.scale, True),
             optional("shift", op.shift, True),
-            optional("unbiased", op.running_var == "unbiased", False),
+            optional("unbiased", told and op.running_var == "unbiased", False),
         ),
     )
 
@@ -172,9 +162,13 @@ def _layer_norm(node: Node) -> Make:
     sizes = tuple(node.shape[axis - 1] for axis in axes)
     common = optional("epsilon", op.eps, 1e-5), optional("scale", op.scale, True), optional("shift", op.shift, True)
     if axes == tuple(range(axes[0], rank)):
-        return Make("layer_norm", (Argument("shape", sizes), *common))
+        return Make("layer_norm", (*_sizes(sizes), *common))
     shape = tuple(node.shape[axis - 1] if axis in axes else 1 for axis in range(1, rank))
-    return Make("layer_norm_over", (Argument("shape", shape), Argument("axes", axes, keyword=True), *common))
+    return Make("layer_norm_over", (Argument("axes", axes), *_sizes(shape), *common))
+
+
+def _sizes(shape: tuple[int, ...]) -> tuple[Argument, ...]:
+    return tuple(Argument(f"size{i}", size, kind="channels") for i, size in enumerate(shape, 1))
 
 
 def _adaptive(node: Node) -> Make:
@@ -188,7 +182,12 @@ def _adaptive(node: Node) -> Make:
 def _pad(node: Node) -> Make:
     op = node.op
     assert isinstance(op, ops.Pad)
-    return Make("pad", (Argument("pads", pads(op.padding)), optional("value", _finite(op.value), 0.0)))
+    return Make("pad", (Argument("pads", _listed(op.padding)), optional("value", _finite(op.value), 0.0)))
+
+
+def _listed(sides: Sides) -> tuple[int, ...]:
+    (top, bottom), (left, right) = sides
+    return top, left, bottom, right
 
 
 def _finite(value: float) -> Any:
@@ -204,16 +203,17 @@ class _Infinity(float):
 
 _LAYERS: Mapping[type[Any], Callable[[Node], Make]] = {
     ops.Conv2d: _conv,
-    ops.ConvTranspose2d: _conv_transpose,
+    ops.ConvTranspose2d: _conv,
+    ops.MaxPool2d: _pool,
+    ops.AvgPool2d: _pool,
     ops.Linear: _linear,
-    ops.BatchNorm2d: _batch_norm,
     ops.LayerNorm: _layer_norm,
     ops.AdaptiveAvgPool2d: _adaptive,
     ops.Pad: _pad,
     ops.Dropout: lambda node: Make("dropout", (Argument("ratio", node.op.fields()["p"]),)),
     ops.ReLU6: lambda _: Make("relu6"),
     ops.SiLU: lambda _: Make("silu"),
-    ops.Reshape: lambda node: Make("reshape", (Argument("shape", node.shape),)),
+    ops.Reshape: lambda node: Make("reshape", _sizes(node.shape)),
 }
 
 

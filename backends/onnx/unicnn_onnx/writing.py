@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from unicnn.graph import Node
 from unicnn.porting.outline import Apply, Definition, Expression, Make, Member, Outline, Parameter, Statement, Value
 from unicnn.porting.outline.text import arguments, parameters, shape_comment, value
 from unicnn.porting.outline.words import snake, unused
-from unicnn_onnx.spelling import PLAIN
+from unicnn_onnx.spelling import PLAIN, Spelling
 
 _OPERATORS = {*PLAIN.values(), "GlobalAveragePool", "Sum"}
 
@@ -21,7 +22,7 @@ class Writer:
         self.plan, self.entry = plan, entry
         self.functions: dict[str, str] = {}
         for definition in plan.definitions:
-            name = unused(snake(definition.name), {entry, *self.functions.values(), "windows", "load_weights"})
+            name = unused(snake(definition.name), {entry, *self.functions.values(), *Spelling.reserved})
             self.functions[definition.name] = name
         self.old = {new: old for old, new in plan.renamed.items()}
         self.graph = plan.graph
@@ -39,7 +40,8 @@ class Writer:
         for argument, (name, shape) in zip(root.inputs, model.inputs, strict=True):
             yield f"{argument} = g.input({', '.join([value(name), *map(str, shape)])})"
         if root.sequence:
-            yield from self._sequence(root.members, "", root.inputs[0], root)
+            (x,) = root.inputs
+            yield from self._sequence(root.members, "", (x, x), root)
             results = [(key, root.inputs[0]) for key, _ in model.outputs]
         else:
             members = dict(_paths(root.members))
@@ -57,8 +59,8 @@ class Writer:
 
     def _body(self, definition: Definition) -> Iterator[str]:
         if definition.sequence:
-            yield from self._sequence(definition.members, "", definition.inputs[0], definition)
-            yield f"return {definition.inputs[0]}"
+            (x,) = definition.inputs
+            yield from _returned(list(self._sequence(definition.members, "", (x, x), definition)), x)
             return
         members = dict(_paths(definition.members))
         for statement in definition.statements:
@@ -85,14 +87,14 @@ class Writer:
         if member is not None and member.kind == "sequence" and isinstance(expression, Apply):
             source = self._text(expression.inputs[0])
             variable = target or source
-            if variable != source:
-                yield f"{variable} = {source}"
-            yield from self._sequence(member.children, f"{self._relative(expression, definition)}.", variable, definition)
-            if target is None:
-                yield f"return {variable}"
+            prefix = f"{self._relative(expression, definition)}."
+            lines = list(self._sequence(member.children, prefix, (source, variable), definition))
+            yield from lines if target is not None else _returned(lines, variable)
             return
         made = self._call(expression, members, definition) if isinstance(expression, Apply) else self._text(expression)
-        yield f"{'return' if target is None else f'{target} ='} {made}{shape_comment(statement.shape)}"
+        node = expression.node if isinstance(expression, Apply) else None
+        shape = "" if statement.shape is None or (node is not None and not _told(node)) else shape_comment(statement.shape)
+        yield f"{'return' if target is None else f'{target} ='} {made}{shape}"
 
     def _text(self, expression: Expression) -> str:
         assert isinstance(expression, Value), "every layer is a statement"
@@ -118,38 +120,46 @@ class Writer:
         prefix = next((f"{item}." for item in definition.paths if item and path.startswith(f"{item}.")), "")
         return path[len(prefix) :]
 
-    def _sequence(self, members: Sequence[Member], prefix: str, x: str, definition: Definition) -> Iterator[str]:
-        """Yield the statements that apply entries one after the other to the variable `x`."""
+    def _sequence(self, members: Sequence[Member], prefix: str, names: tuple[str, str], definition: Definition) -> Iterator[str]:
+        """Yield the statements that apply entries one after the other: the first to one variable, all giving another."""
+        source, x = names
         for member in members:
             if member.kind == "sequence":
-                yield from self._sequence(member.children, f"{prefix}{member.name}.", x, definition)
-            elif member.kind == "loop":
-                yield from self._loop(member, prefix, x, definition)
-            elif member.repeat != 1:
-                stem, first = _split(member.name)
-                yield f"for i in {_range(first, member.repeat)}:"
-                yield f"    {self._entry(member, _named(f'{prefix}{stem}', definition, number=True), x)}"
+                yield from self._sequence(member.children, f"{prefix}{member.name}.", (source, x), definition)
+            elif member.kind == "loop" or member.repeat != 1:
+                if source != x:
+                    yield f"{x} = {source}"
+                yield from self._repeated(member, prefix, x, definition)
             else:
-                name = (
-                    member.node.name if member.node is not None and not any(definition.paths) else prefix + self._restored(member, prefix)
-                )
+                name = prefix + (member.name if member.node is None else member.node.name.rpartition(".")[2])
                 once = len(definition.paths) == 1 and member.node is not None
-                shape = shape_comment(member.node.shape) if once and member.node is not None else ""
-                yield self._entry(member, _named(name, definition), x) + shape
+                shape = _told(member.node) if once and member.node is not None else ""
+                yield f"{x} = {self._entry(member, _named(name, definition), source)}{shape}"
+            source = x
 
-    def _loop(self, member: Member, prefix: str, x: str, definition: Definition) -> Iterator[str]:
-        yield f"for i in {_range(int(member.name), member.repeat)}:"
-        for child in member.children:
-            yield f"    {self._entry(child, _named(prefix + _split(child.name)[0], definition, number=True), x)}"
+    def _repeated(self, member: Member, prefix: str, x: str, definition: Definition) -> Iterator[str]:
+        children = member.children if member.kind == "loop" else (member,)
+        yield f"for i in {_range(int(member.name) if member.kind == 'loop' else _split(member.name)[1], member.repeat)}:"
+        for child in children:
+            yield f"    {x} = {self._entry(child, _named(prefix + _split(child.name)[0], definition, number=True), x)}"
         yield from (f"    {inner} = {outer}" for inner, outer in member.carried)
 
     def _entry(self, member: Member, name: str, x: str) -> str:
         assert member.make is not None
-        return f"{x} = {self.made(member.make, name, [x])}"
+        return self.made(member.make, name, [x])
 
-    def _restored(self, member: Member, prefix: str) -> str:
-        """Return the name of an entry as the model has it, whatever Python made of it."""
-        return member.node.name.rpartition(".")[2] if member.node is not None else member.name
+
+def _returned(lines: list[str], x: str) -> list[str]:
+    """Return statements that give `x` back, the last one directly if it stands alone."""
+    assigned = f"{x} = "
+    if lines[-1].startswith(assigned):
+        return [*lines[:-1], f"return {lines[-1].removeprefix(assigned)}"]
+    return [*lines, f"return {x}"]
+
+
+def _told(node: Node) -> str:
+    """Return the shape as a comment where it is another than before."""
+    return "" if node.shape in node.input_shapes else shape_comment(node.shape)
 
 
 def _head(items: Sequence[Parameter]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,39 +55,40 @@ class OnnxRunner(Runner):
     def _model(self, wanted: Sequence[str], dtype: str) -> onnx.ModelProto:
         """Return the model with other numbers and more outputs; the user's is left as it is."""
         source = self.graph.model
-        nodes = [_retyped(node, dtype) for _, node in self.graph.nodes]
+        weights = self.tape.constants
+        nodes = [_retyped(node, dtype, weights) for _, node in self.graph.nodes]
         graph = helper.make_graph(
             nodes,
             self.graph.name,
             [helper.make_tensor_value_info(name, _KINDS[dtype], list(shape)) for name, shape, _ in self.graph.inputs],
             [helper.make_empty_tensor_value_info(name) for name in wanted],
-            [_converted(tensor, dtype) for tensor in self.graph.tensors.values()],
+            [_converted(tensor, dtype, name in weights) for name, tensor in self.graph.tensors.items()],
         )
         return helper.make_model(graph, opset_imports=list(source.opset_import), ir_version=source.ir_version)
 
 
-def _converted(tensor: onnx.TensorProto, dtype: str) -> onnx.TensorProto:
-    """Return a tensor of floats as `dtype`; a single number becomes the double that was meant."""
+def _converted(tensor: onnx.TensorProto, dtype: str, weight: bool) -> onnx.TensorProto:
+    """Return a tensor of floats as `dtype`; a number that is no weight becomes the double that was meant."""
     if tensor.data_type not in _FLOATS or tensor.data_type == _KINDS[dtype]:
         return tensor
     array = array_of(tensor).astype(dtype)
-    if array.size == 1 and dtype == "float64":
+    if array.size == 1 and dtype == "float64" and not weight:
         array = np.array(meant(float(array.reshape(()))), dtype).reshape(array.shape)
     return numpy_helper.from_array(array, tensor.name)
 
 
-def _retyped(node: onnx.NodeProto, dtype: str) -> onnx.NodeProto:
+def _retyped(node: onnx.NodeProto, dtype: str, weights: Container[str]) -> onnx.NodeProto:
     """Return a node whose constants and casts have the type `dtype` where they have a type of floats."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     for attribute in copy.attribute:
         if attribute.type == onnx.AttributeProto.TENSOR:
-            attribute.t.CopyFrom(_converted(attribute.t, dtype))
+            attribute.t.CopyFrom(_converted(attribute.t, dtype, node.output[0] in weights))
         elif attribute.name == "to" and attribute.i in _FLOATS:
             attribute.i = _KINDS[dtype]
         elif copy.op_type == "Constant" and attribute.name.startswith("value_float"):
             array = np.array(helper.get_attribute_value(attribute), np.float32)
-            attribute.CopyFrom(helper.make_attribute("value", _converted(numpy_helper.from_array(array), dtype)))
+            attribute.CopyFrom(helper.make_attribute("value", _converted(numpy_helper.from_array(array), dtype, node.output[0] in weights)))
     return copy
 
 
@@ -106,7 +107,7 @@ def _reference(model: onnx.ModelProto, wanted: Sequence[str], given: Mapping[str
         item.version = max(item.version, 14) if item.domain in ("", "ai.onnx") else item.version
     evaluator = ReferenceEvaluator(model, new_ops=DOUBLES)
     for node in evaluator.rt_nodes_:
-        for attribute in node.onnx_node.attribute:
-            if attribute.type == onnx.AttributeProto.FLOAT:
-                setattr(node, attribute.name, meant(attribute.f))
+        for name, value in vars(node).items():
+            if isinstance(value, float):  # an attribute, or its default
+                setattr(node, name, meant(value))
     return [np.asarray(array) for array in evaluator.run(list(wanted), dict(given))]

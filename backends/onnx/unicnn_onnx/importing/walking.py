@@ -12,7 +12,9 @@ from onnx.reference import ReferenceEvaluator
 
 from unicnn.errors import PortError
 from unicnn.porting.tape import Where
+from unicnn_onnx.importing.nodes import attributes
 from unicnn_onnx.importing.numbers import array_of
+from unicnn_onnx.importing.paddings import pooled_size
 from unicnn_onnx.importing.preparing import Prepared
 
 Array = np.ndarray[Any, Any]
@@ -133,6 +135,14 @@ class Walk:
                     "Only static networks can be ported.",
                 )
         self.types |= found
+        if node.op_type in ("MaxPool", "AveragePool") and len(self.shape(node.input[0])) == 4:
+            self._correct(node)
+
+    def _correct(self, node: onnx.NodeProto) -> None:
+        """Note the size of what a pool gives: before opset 22, inference counted windows that lie in the padding, as no one computes."""
+        name, (batch, channels, *_) = node.output[0], self.shape(node.input[0])
+        size = pooled_size(self.shape(node.input[0]), attributes(node))
+        self.types[name] = helper.make_tensor_type_proto(self.types[name].tensor_type.elem_type, [batch, channels, *size])
 
     def where(self, place: int, node: onnx.NodeProto) -> Where:
         """Return where a node stands: its graph, its number and its name."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from unicnn_onnx.importing.nodes import Node, Word
+from unicnn_onnx.importing.paddings import Sides, crop, padding, rounded_up
 
 
 def _pair(node: Node, name: str, default: Sequence[int] = (1, 1)) -> tuple[int, int]:
@@ -13,25 +13,8 @@ def _pair(node: Node, name: str, default: Sequence[int] = (1, 1)) -> tuple[int, 
     return int(first), int(second)
 
 
-def _sides(node: Node, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return the padding as ((top, bottom), (left, right)); ONNX lists what is before the axes first, and may ask for SAME."""
-    request = node.get("auto_pad", "NOTSET")
-    if request == "NOTSET":
-        top, left, bottom, right = node.get("pads", [0, 0, 0, 0])
-        return (top, bottom), (left, right)
-    if request == "VALID":
-        return (0, 0), (0, 0)
-    result = []
-    for n, k, s, d in zip(node.input_shape(0)[2:], kernel, stride, dilation, strict=True):
-        total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
-        result.append(_halves(total, after=request == "SAME_UPPER"))
-    return result[0], result[1]
-
-
-def _halves(total: int, *, after: bool) -> tuple[int, int]:
-    """Return a padding in two halves, the odd pixel after or before."""
-    less = total // 2
-    return (less, total - less) if after else (total - less, less)
+def _sides(node: Node, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Sides:
+    return padding(node.input_shape(0)[2:], kernel, stride, dilation, node.attributes)
 
 
 def _image(node: Node) -> bool:
@@ -54,28 +37,14 @@ def conv_transpose(node: Node) -> list[Word]:
     """Translate ConvTranspose: whatever says the size, the crop of the full output is what remains."""
     if not _image(node):
         return node.foreign(f"{len(node.input_shape(0)) - 2} spatial axes")
-    stride, dilation, extra = _pair(node, "strides"), _pair(node, "dilations"), _pair(node, "output_padding", (0, 0))
+    stride, dilation = _pair(node, "strides"), _pair(node, "dilations")
     full = [
         (n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(node.input_shape(0)[2:], stride, dilation, node.input_shape(1)[2:], strict=True)
     ]
     return node.word(
-        "conv_transpose", node.value(0), node.value(1), node.value(2), stride=stride, crop=_crop(node, full, stride, extra),
+        "conv_transpose", node.value(0), node.value(1), node.value(2), stride=stride, crop=crop(node.input_shape(0)[2:], full, stride, node.attributes),
         dilation=dilation, groups=node.get("group", 1), data="NCHW", kernel="IOHW",
     )  # fmt: skip
-
-
-def _crop(node: Node, full: Sequence[int], stride: Sequence[int], extra: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    request, wanted = node.get("auto_pad", "NOTSET"), node.get("output_shape")
-    if wanted is None and request in ("NOTSET", "VALID"):
-        top, left, bottom, right = node.get("pads", [0, 0, 0, 0]) if request == "NOTSET" else [0, 0, 0, 0]
-        return (top, bottom - extra[0]), (left, right - extra[1])
-    sizes = wanted[-2:] if wanted is not None else [n * s for n, s in zip(node.input_shape(0)[2:], stride, strict=True)]
-    result = []
-    for whole, size, more in zip(full, sizes, extra, strict=True):
-        before, _ = _halves(max(whole + more - size, 0), after=request == "SAME_UPPER")
-        # What is left over makes the output as large as it shall be, at the end.
-        result.append((before, whole - before - size))
-    return tuple(result)
 
 
 def max_pool(node: Node) -> list[Word]:
@@ -85,7 +54,7 @@ def max_pool(node: Node) -> list[Word]:
     size, stride = _pair(node, "kernel_shape"), _pair(node, "strides")
     return node.word(
         "max_pool", node.value(0), kernel_size=size, stride=stride, padding=_sides(node, size, stride, (1, 1)),
-        ceil_mode=_ceil(node), data="NCHW",
+        ceil_mode=rounded_up(node.attributes), data="NCHW",
     )  # fmt: skip
 
 
@@ -96,19 +65,17 @@ def avg_pool(node: Node) -> list[Word]:
     size, stride = _pair(node, "kernel_shape"), _pair(node, "strides")
     return node.word(
         "avg_pool", node.value(0), kernel_size=size, stride=stride, padding=_sides(node, size, stride, (1, 1)),
-        ceil_mode=_ceil(node), count_include_pad=bool(node.get("count_include_pad", 0)), data="NCHW",
+        ceil_mode=rounded_up(node.attributes), count_include_pad=bool(node.get("count_include_pad", 0)), data="NCHW",
     )  # fmt: skip
 
 
-def _ceil(node: Node) -> bool:
-    """Tell whether the size is rounded up; SAME says the size itself."""
-    return bool(node.get("ceil_mode", 0)) and node.get("auto_pad", "NOTSET") in ("NOTSET", "VALID")
+def global_average(node: Node) -> list[Word]:
+    """Translate GlobalAveragePool."""
+    if not _image(node):
+        return node.foreign("other than two spatial axes")
+    return node.word("adaptive_avg_pool", node.value(0), output_size=(1, 1), data="NCHW")
 
 
-def global_pool(op: str) -> Any:
-    """Return the rule of GlobalAveragePool or GlobalMaxPool."""
-
-    def rule(node: Node) -> list[Word]:
-        return node.word(op, node.value(0), axes=tuple(range(2, len(node.input_shape(0)))), keepdims=True)
-
-    return rule
+def global_max(node: Node) -> list[Word]:
+    """Translate GlobalMaxPool."""
+    return node.word("max", node.value(0), axes=tuple(range(2, len(node.input_shape(0)))), keepdims=True)
