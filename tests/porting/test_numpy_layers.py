@@ -9,10 +9,10 @@ from unicnn.graph import infer
 from unicnn.porting.outline.text import construction
 
 pytest.importorskip("unicnn_numpy", reason="the NumPy plugin is not installed")
-from unicnn_numpy.emitting import layers as written  # noqa: E402
-from unicnn_numpy.emitting.spelling import Spelling  # noqa: E402
+from unicnn_numpy.emitting import layers as written
+from unicnn_numpy.emitting.spelling import Spelling
 
-from .interpret import distance  # noqa: E402
+from .interpret import distance
 
 OPS = {
     "conv": un.Conv2d(6, (3, 2), stride=(2, 1), padding=((1, 2), (0, 1)), dilation=(1, 2)),

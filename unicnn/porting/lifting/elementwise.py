@@ -74,21 +74,28 @@ def identity(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
 
 
 def arithmetic(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
-    """Lift +, -, * and / of values or of a value and a constant."""
+    """Lift +, -, * and / of values or of a value and a constant; a layer may add or multiply more than two values."""
+    if len(operands) > 2:
+        values = aligned(drafts, call, [value_of(call, operand) for operand in operands])
+        return drafts.add(call, Mul() if call.op == "mul" else Add(), *values)
     first, second = operands
     if isinstance(first, Lifted) and isinstance(second, Lifted):
-        if call.op not in ("add", "mul"):
-            raise refuse(call, "two values are not added or multiplied.", "Only + and * of two values can be described.")
+        if call.op == "div":
+            raise refuse(call, "a value is divided by another.", "Only +, - and * of two values can be described.")
+        if call.op == "sub":
+            second = _scaled(drafts, call, second, Known.number(-1.0))
         left, right = aligned(drafts, call, [first, second])
         if call.op == "add" and left is first and right is second and _continues(drafts, call, left):
             return drafts.joined(call, left, right)
-        return drafts.add(call, Add() if call.op == "add" else Mul(), left, right)
+        return drafts.add(call, Mul() if call.op == "mul" else Add(), left, right)
     x, known = (first, second) if isinstance(first, Lifted) else (second, first)
     if not isinstance(x, Lifted) or not isinstance(known, Known) or (call.op == "div" and x is second):
         raise refuse(call, "a constant is divided by a value.", "Only + and * can be described.")
+    if call.op == "sub" and x is second:
+        vector = _per_channel(call, x, known)
+        return _affine(drafts, call, x, Known.number(-1.0), known if vector is None else vector)
     if call.op == "sub":
-        known = known if x is second else known.computed(known.shape, np.negative)
-        return _added(drafts, call, _scaled(drafts, call, x, Known.number(-1.0)) if x is second else x, known)
+        return _added(drafts, call, x, known.computed(known.shape, np.negative))
     if call.op == "add":
         return _added(drafts, call, x, known)
     return _scaled(drafts, call, x, known.computed(known.shape, np.reciprocal) if call.op == "div" else known)
@@ -155,7 +162,9 @@ def _affine(drafts: Drafts, call: Call, x: Lifted, scale: Known | None, shift: K
     if x.rank == 2:
         x = drafts.settled(call, x)
         pixel = drafts.add(call, Reshape((x.shape[0], 1, 1)), x)
-        return drafts.add(call, Flatten(), _affine(drafts, call, pixel, scale, shift), order=natural(2))
+        y = drafts.add(call, Flatten(), _affine(drafts, call, pixel, scale, shift), order=natural(2))
+        drafts.drafts[y.draft].affine = True
+        return y
     if x.rank != 4:
         raise refuse(
             call, f"it computes with constants on a value of {x.rank} axes.", "Constants can scale and shift the channels of an image."
@@ -171,6 +180,17 @@ def _affine(drafts: Drafts, call: Call, x: Lifted, scale: Known | None, shift: K
 
 def _continued(drafts: Drafts, call: Call, draft: Draft, x: Lifted, scale: Known | None, shift: Known | None) -> Lifted:
     """Return an affine map that follows another one, as one map: (x*a + b)*c + d is x*(a*c) + (b*c + d)."""
+    if isinstance(draft.op, Flatten):  # of a vector, which was made an image of one pixel
+        draft.place = x.place(call.name)
+        draft = drafts.drafts[draft.inputs[0]]
+        _extend(draft, x, scale, shift)
+        return x
+    _extend(draft, x, scale, shift)
+    draft.place = x.place(call.name)
+    return x
+
+
+def _extend(draft: Draft, x: Lifted, scale: Known | None, shift: Known | None) -> None:
     weights, channels = dict(draft.weights), x.shape[0]
     if scale is not None:
         factor = _filled(scale, x)
@@ -180,7 +200,7 @@ def _continued(drafts: Drafts, call: Call, draft: Draft, x: Lifted, scale: Known
     if shift is not None:
         term = _filled(shift, x)
         weights["bias"] = combined((channels,), np.add, weights["bias"], term) if "bias" in weights else term
-    return drafts.amend(x, call, op=_biased(draft.op) if "bias" in weights else None, weights=weights)
+    draft.op, draft.weights = (_biased(draft.op) if "bias" in weights else draft.op), weights
 
 
 def _biased(op: Any) -> Any:
