@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -64,9 +65,9 @@ def _loop() -> Any:
 
 def _heading(graph: Graph, hints: Hints) -> str:
     inputs = " and ".join("x".join(map(str, shape)) for _, shape in graph.model.inputs)
-    lines = [f'"""{entry(graph.model.name)}: {graph.size:,} parameters, for inputs of {inputs}.']
-    lines += [f"\n{note}" for note in hints.notes]
-    return "\n".join(lines) + ('\n"""' if hints.notes else '"""')
+    says = [f"{entry(graph.model.name)}: {graph.size:,} parameters, for inputs of {inputs}.", *hints.notes]
+    wrapped = "\n\n".join(textwrap.fill(sentence, 84) for sentence in says).replace("\\", "\\\\").replace('"""', "'''")
+    return f'"""{wrapped}' + ('\n"""' if "\n" in wrapped else '"""')
 
 
 def _blocks(plan: Outline) -> Iterator[str]:

@@ -61,7 +61,10 @@ class Permute(nn.Module):
 ''',
     "Hardsigmoid": '''
 class Hardsigmoid(nn.Module):
-    """Return x / 6 + 1/2 between 0 and 1; the gradient of nn.Hardsigmoid is no more exact than float32, in float64 too."""
+    """Return x / 6 + 1/2 between 0 and 1.
+
+    The gradient of nn.Hardsigmoid is no more exact than float32, in float64 too.
+    """
 
     def forward(self, x):
         return F.relu6(x + 3) / 6
@@ -100,11 +103,12 @@ class LayerNorm(nn.LayerNorm):
             self.register_buffer("bias", torch.zeros(normalized_shape), persistent=False)
 
     def forward(self, x):
-        return super().forward(x.movedim(self.axes, self.last)).movedim(self.last, self.axes)
+        y = super().forward(x.movedim(self.axes, self.last))
+        return y.movedim(self.last, self.axes)
 ''',
     "CroppedConvTranspose2d": '''
 class CroppedConvTranspose2d(nn.ConvTranspose2d):
-    """Crop each side of the full output by itself; PyTorch crops both alike, or less after. Negative sides add zeros."""
+    """Crop each side of the full output by itself; a negative side adds zeros."""
 
     def __init__(self, *args, crop, **kwargs):
         super().__init__(*args, **kwargs)
@@ -119,12 +123,15 @@ class CroppedConvTranspose2d(nn.ConvTranspose2d):
 ''',
     "UnevenAvgPool2d": '''
 class UnevenAvgPool2d(nn.Module):
-    """Average windows over a padding of which only a part counts; sides are (left, right, top, bottom)."""
+    """Average windows over a padding of which only a part counts.
+
+    Sides are (left, right, top, bottom).
+    """
 
     def __init__(self, kernel_size, stride, padding, counted):
         super().__init__()
         self.kernel_size, self.stride, self.counted = kernel_size, stride, counted
-        self.rest = [side - inner for side, inner in zip(padding, counted)]
+        self.rest = [side - inner for side, inner in zip(padding, counted, strict=True)]
 
     def mean(self, x, value):
         x = F.pad(F.pad(x, self.counted, value=value), self.rest)
@@ -138,12 +145,15 @@ class UnevenAvgPool2d(nn.Module):
 
 _BIASED = """
     def forward(self, x):
-        before = self.running_var.clone()
-        y = super().forward(x)
-        if self.training:
-            var = x.detach().var((0, 2, 3), correction=0)
-            self.running_var.copy_(torch.lerp(before, var, self.momentum))
-        return y
+        if not self.training:
+            return super().forward(x)
+        with torch.no_grad():
+            var, mean = torch.var_mean(x, (0, 2, 3), correction=0)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(var, self.momentum)
+        return F.batch_norm(
+            x, None, None, self.weight, self.bias, training=True, eps=self.eps
+        )
 """
 _PARTIAL = """
     def __init__(self, num_features, eps=1e-5, momentum=0.1, scale=True, shift=True):
@@ -170,10 +180,8 @@ def _batch_norm(graph: Graph) -> str:
     norms = [node.op for node in graph.nodes if isinstance(node.op, BatchNorm2d)]
     partial = any(not (op.scale and op.shift) for op in norms)
     biased = any(op.running_var == "biased" for op in norms)
-    says = []
-    if biased:
-        says.append("Keep the biased running variance, as all frameworks but PyTorch do; inference is nn.BatchNorm2d's.")
-    if partial:
-        says.append("A scale or a shift that is not learned stays 1 or 0.")
-    head = f'class BatchNorm2d(nn.BatchNorm2d):\n    """{" ".join(says)}"""\n'
+    fixed = "A scale or a shift that is not learned stays 1 or 0."
+    more = f"\n\n    {fixed}\n    " if partial else ""
+    says = f"Keep the biased running variance, as all frameworks but PyTorch do.{more}" if biased else fixed
+    head = f'class BatchNorm2d(nn.BatchNorm2d):\n    """{says}"""\n'
     return (head + (_PARTIAL if partial else "") + (_BIASED if biased else "")).rstrip()

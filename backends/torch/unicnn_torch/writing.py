@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from unicnn.porting.outline import Code, Definition, Make, Member, Outline, Statement
 from unicnn.porting.outline.building import is_list
 from unicnn.porting.outline.loops import split_number
-from unicnn.porting.outline.text import construction, parameters, shape_comment, text
+from unicnn.porting.outline.text import comment, construction, parameters, shape_comment, text
 
 
 def definition(item: Definition) -> list[str]:
@@ -36,7 +36,7 @@ def _init(item: Definition, head: str) -> list[str]:
 
 def _attribute(member: Member) -> Iterator[str]:
     if member.make is not None and member.make.reason and member.make.before is None:
-        yield f"# {member.make.reason}"
+        yield from comment(member.make.reason)
     absent = f" if {member.option} else None" if member.option else ""
     yield f"self.{member.name} = {made(member)}{absent}"
 
@@ -119,7 +119,7 @@ def _names(member: Member) -> list[str]:
 
 def _commented(member: Member, entry: str) -> str:
     reason = member.make.reason if member.make is not None and member.make.before is None else ""
-    return f"# {reason}\n{entry}" if reason else entry
+    return "\n".join([*comment(reason, 52), entry])
 
 
 def _positional(member: Member) -> str:
@@ -148,7 +148,7 @@ def _comprehension(member: Member) -> str:
 
 def _statements(statements: Iterable[Statement]) -> Iterator[str]:
     for item in statements:
-        yield from (f"# {reason}" for reason in item.reasons)
+        yield from (line for reason in item.reasons for line in comment(reason))
         start = "return " if item.target is None else f"{item.target} = "
         line = f"{start}{text(item.value)}{shape_comment(item.shape)}"
         if item.condition is None:

@@ -82,6 +82,8 @@ class _Builder:
     def _worthwhile(self, group: Group) -> bool:
         """Tell whether a sequence is worth a function: it stands in several places, where it would take more lines."""
         count, size = self.sorter.places(group), len(group.template.units)
+        if self.sorter.named(group):
+            return count > 1
         parameters = len(self.parameters[group].parameters)
         around = 2 if is_list([unit.name for unit in group.template.units]) else 4
         return parameters < 2 * count and count * (size + around) > count + size + 4 + parameters

@@ -68,10 +68,15 @@ class Sorter:
         return stem(scope.path) if plain else hinted, scope.sequence
 
     def places(self, group: Group) -> int:
-        """Return in how many places of the source the modules of a group stand: alike parents are one source."""
+        """Return in how many places of the source the modules of a group stand, if sequences around them are written in place."""
         wanted = set(group.instances)
-        parents = [(self.group_of.get(scope), unit) for scope in self.everything for unit in scope.units if unit.scope in wanted]
-        return len({(parent, unit.name) for parent, unit in parents})
+        found = {(self.group_of.get(scope), unit.name) for scope in self.everything for unit in scope.units if unit.scope in wanted}
+        return sum(self.places(parent) if parent is not None and parent.template.sequence else 1 for parent, _ in found)
+
+    def named(self, group: Group) -> bool:
+        """Tell whether the original has a class for a sequence."""
+        hinted = self.hints.classes.get(group.template.path)
+        return hinted is not None and hinted not in self.spelling.sequences
 
     def _sort(self, key: tuple[Any, ...]) -> None:
         waiting = self._waiting.pop(key, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -72,6 +73,11 @@ def number(item: float) -> str:
 def parameters(items: Iterable[Parameter]) -> str:
     """Return the parameters of a function's head."""
     return ", ".join(item.name if item.default is REQUIRED else f"{item.name}={value(item.default)}" for item in items)
+
+
+def comment(reason: str, width: int = 76) -> list[str]:
+    """Return a comment, of several lines if it is long."""
+    return textwrap.wrap(reason, width, initial_indent="# ", subsequent_indent="# ")
 
 
 def shape_comment(shape: Shape | None) -> str:

@@ -147,7 +147,7 @@ def _check_chain(graph: Graph, scope: Scope | None) -> None:
     sources = [*scope.externals[:1], *(unit.output for unit in scope.units)]
     broken = next((unit for unit, source in zip(scope.units, sources, strict=False) if unit.inputs != (source,)), scope.units[-1])
     raise UnsupportedError(
-        f"{graph.model.name}/{broken.name} cannot stand in a sequence: it does not just take what the layer before it gives, or what it does "
+        f"{graph.model.name}/{broken.output} cannot stand in a sequence: it does not just take what the layer before it gives, or what it does "
         'has no layer of its own. Leave the style out, or choose style="class", which writes a forward.'
     )
 

@@ -65,16 +65,13 @@ class Weaver:
     def _take(self, unit: Unit) -> None:
         template, target = self.form(unit)
         self._settle(unit, template, target)
+        reasons = [reason for source in unit.inputs if source not in self.names for reason in self.reasons.pop(source, ())]
         expressions, calls = self._inputs(unit)
         applied = Apply(template, target, expressions, unit.node, "" if unit.scope is None else unit.scope.path)
         self.pending.append(Pending(unit.output, applied, calls + 1))
-        if template.reason:
-            self.reasons[unit.output] = (*self._reasons(unit), template.reason)
+        self.reasons[unit.output] = tuple(dict.fromkeys([*reasons, *filter(None, [template.reason])]))
         if self.remaining[unit.output] != 1:
             self._flush()
-
-    def _reasons(self, unit: Unit) -> tuple[str, ...]:
-        return tuple(reason for source in unit.inputs for reason in self.reasons.get(source, ()))
 
     def _settle(self, unit: Unit, template: Template, target: str) -> None:
         """Give names to what is pending and cannot be nested into the unit."""
