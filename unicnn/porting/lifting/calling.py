@@ -25,7 +25,8 @@ def called(drafts: Sequence[Draft], inputs: Sequence[str]) -> list[str]:
         own = path if draft.call.own and draft.call.named and not draft.inserted and not (plain and path.isdigit()) else None
         if own is not None and _follows(draft, path, drafts, paths):
             own = None
-        seen.add(path)
+        if draft.weights:
+            seen.add(path)
         wanted.append(Occurrence(path.rpartition(".")[0] if draft.call.own else path, draft.op.prefix, own if first else None))
     return names(wanted, inputs)
 

@@ -40,6 +40,7 @@ PATTERNS: tuple[tuple[Tree, str, Callable[[Any], Mapping[str, Any] | None]], ...
     (("mul", ("mul", "x", _RELU6_OF_3), 1 / 6), "hardswish", lambda _: {}),
     (("mul", "x", _GATE), "hardswish", lambda _: {}),
     (("mul", "x", ("sigmoid", "x")), "silu", lambda _: {}),
+    (("clip", "x", 0.0, 1.0), "hardsigmoid", lambda _: {"slope": 1.0, "offset": 0.0}),
     (("log", ("softmax", "x")), "log_softmax", lambda found: {"axis": found["axis"]}),
     (("div", 1.0, ("add", ("exp", ("neg", "x")), 1.0)), "sigmoid", lambda _: {}),
     *(
@@ -65,9 +66,10 @@ PATTERNS: tuple[tuple[Tree, str, Callable[[Any], Mapping[str, Any] | None]], ...
 def recognise(tape: Tape) -> Tape:
     """Return the tape with every pattern replaced by its word; what then nobody reads is left out."""
     calls: dict[str, Call] = {}
+    shapes = dict(tape.inputs)
     for call in tape.calls:
-        calls[call.name] = call
-        calls[call.name] = _recognised(call, calls)
+        calls[call.name], shapes[call.name] = call, call.shape
+        calls[call.name] = reduced(_recognised(call, calls), calls, shapes)
     return dataclasses.replace(tape, calls=tuple(_needed(tape, calls)))
 
 
@@ -76,7 +78,7 @@ def _recognised(call: Call, calls: Mapping[str, Call]) -> Call:
         found = next(_match(tree, call.name, calls, {}), None)
         if found is not None and isinstance(found.get("x"), str) and (settings := attributes(found)) is not None:
             return dataclasses.replace(call, op=word, inputs=(found["x"],), attributes=settings)
-    return reduced(call, calls)
+    return call
 
 
 def _equal(number: float, wanted: float) -> bool:

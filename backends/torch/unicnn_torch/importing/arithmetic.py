@@ -152,14 +152,15 @@ def _same_number(value: float | None) -> Rule:
 
 
 def _copied(node: Node) -> Any:
-    return node.word("identity", node.x)
+    """Return a copy: a layer of its own, as nn.Identity is, or nothing."""
+    return node.word("identity", node.x) if node.own and isinstance(node.x, str) else Passed(node.x)
 
 
 def _detached(node: Node) -> Any:
-    """Return what stops a gradient: in inference the value itself, but no training can be described that does it."""
+    """Return what stops a gradient, which does nothing where there is none."""
     value = node.first()
     held = (value.op == "placeholder" and not value.name.startswith("p_")) or "lift_fresh" in str(value.target)
-    return Passed(node.x) if held or not node.training else node.unknown("detach", "Let the gradient through.")
+    return Passed(node.x) if held else node.unknown("detach", "Let the gradient through.")
 
 
 ARITHMETIC: Mapping[str, Rule] = {

@@ -34,7 +34,7 @@ class Passed:
 class Node:
     """Be one call of the graph: its arguments by name with the defaults filled in, and the shape of what it gives.
 
-    `training` says in which mode the network was recorded.
+    `training` says in which mode the network was recorded, and `name` what the result is called on the tape.
     """
 
     node: fx.Node
@@ -43,6 +43,8 @@ class Node:
     shape: Any
     name: str
     training: bool
+    own: bool
+    """Whether a layer made the call, and not a container's forward."""
 
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]
@@ -71,7 +73,7 @@ class Node:
     def unknown(self, what: str, instead: str | None = None) -> Any:
         """Return the call under PyTorch's own name, which the lifting refuses if the result is needed; `instead` is the nearest thing."""
         tensors = [leaf for leaf in torch.utils._pytree.tree_leaves(list(self.arguments.values())) if isinstance(leaf, fx.Node)]
-        inputs = tuple(self.operand(tensor) for tensor in tensors)
+        inputs = tuple(self.operand(tensor) for tensor in tensors if tensor.op != "get_attr")
         attributes = {} if instead is None else {"instead": instead}
         if isinstance(self.shape, list):
             return tuple(

@@ -13,7 +13,7 @@ from torch import fx, nn
 from unicnn.errors import PortError
 from unicnn.porting.tape import Call, Constant, Operand, Tape
 from unicnn_torch.importing.aliasing import Aliases, changed
-from unicnn_torch.importing.aten import base_name, words
+from unicnn_torch.importing.aten import NEAREST, base_name, words
 from unicnn_torch.importing.exporting import dtype_of
 from unicnn_torch.importing.lines import where
 from unicnn_torch.importing.nodes import Node, Passed, Word, part_name
@@ -100,7 +100,7 @@ class _Translator:
             return
         self._check_change(node)
         name = self._free(node.name)
-        arguments = Node(node, _arguments(node), self._operand, _shape(node), name, self.training)
+        arguments = Node(node, _arguments(node), self._operand, _shape(node), name, self.training, self._module(node)[1])
         made = words(arguments) if self._understood(node) else arguments.unknown(*self._misunderstood(node))
         if isinstance(made, Passed):
             self.operands[node.name] = made.operand
@@ -141,12 +141,13 @@ class _Translator:
         value = node.meta["val"]
         if isinstance(value, torch.Tensor) and value.is_floating_point():
             return f"{base_name(node.target)} giving {str(value.dtype).removeprefix('torch.')}", _PRECISION
-        return base_name(node.target), None
+        base = base_name(node.target)
+        return base, NEAREST.get(base)
 
     def _check_change(self, node: fx.Node) -> None:
         """Raise PortError where a change in place reaches what a tape cannot follow."""
         value = changed(node)
-        if value is None or not node.meta["val"].is_floating_point() or base_name(node.target) == "detach":
+        if value is None or not value.meta["val"].is_floating_point() or base_name(node.target) == "detach":
             return
         line, origin = where(node.meta.get("stack_trace")), self.aliases.origin(value)
         at = f"{base_name(node.target)}_ in {self._module(node)[0] or 'the network'}{f' at {line}' if line else ''}"
@@ -189,7 +190,14 @@ class _Translator:
         stack = list((node.meta.get("nn_module_stack") or {}).values())
         path = re.sub(r"@\d+$", "", str(stack[-1][0])) if stack else ""
         module = self.modules.get(path, self.net)
-        return path, bool(path) and type(module).__module__.startswith("torch.nn.modules.") and not list(module.children())
+        return path, bool(path) and _is_layer(module)
+
+
+def _is_layer(module: nn.Module) -> bool:
+    """Tell whether a module is a layer of PyTorch's, or made from one, and no container."""
+    bases = (base.__module__ for base in type(module).__mro__ if base is not nn.Module)
+    layer = any(base.startswith("torch.nn.modules.") and not base.endswith(".container") for base in bases)
+    return layer and not list(module.children())
 
 
 def _state(net: nn.Module) -> dict[str, tuple[torch.Tensor, str]]:
@@ -232,7 +240,9 @@ def _synonyms(name: str, found: dict[str, Any]) -> dict[str, Any]:
 
 def _shape(node: fx.Node) -> Any:
     value = node.meta["val"]
-    return tuple(value.shape) if isinstance(value, torch.Tensor) else [tuple(getattr(item, "shape", ())) for item in value]
+    if isinstance(value, (list, tuple)):
+        return [tuple(getattr(item, "shape", ())) for item in value]
+    return tuple(getattr(value, "shape", ()))  # a number that was read from a value has none
 
 
 def _is_value(spec: Any) -> bool:
