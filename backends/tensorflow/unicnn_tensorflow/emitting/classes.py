@@ -7,7 +7,7 @@ from collections.abc import Iterator
 _SOURCES = {
     "UnbiasedBatchNormalization": '''
 class UnbiasedBatchNormalization(layers.BatchNormalization):
-    """Keep the unbiased running variance, as PyTorch does; Keras keeps the biased one."""
+    """Keep the unbiased running variance, as PyTorch does; Keras keeps the biased."""
 
     def call(self, inputs, training=None, mask=None):
         kept = self.momentum * ops.convert_to_tensor(self.moving_variance)
@@ -79,7 +79,7 @@ class LogSoftmax(layers.Layer):
 ''',
     "BorderedAveragePooling2D": '''
 class BorderedAveragePooling2D(layers.Layer):
-    """Average windows that reach over the border; of `padding` only `counted` counts."""
+    """Average windows that reach over the border; of the padding `counted` counts."""
 
     def __init__(self, pool_size, strides, padding, counted, **kwargs):
         super().__init__(**kwargs)

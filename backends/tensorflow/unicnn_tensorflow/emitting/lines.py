@@ -94,9 +94,22 @@ def comment(shape: Shape | None) -> str:
 def written(lines: Sequence[Line | Loop], scope: str, *, result: str = "") -> list[str]:
     """Return lines as source: what repeats itself under consecutive names becomes a loop. `result` is returned in the end."""
     text: list[str] = []
-    for item in _looped(lines):
+    for item in _looped(_news(lines)):
         text += _loop(item, scope) if isinstance(item, Loop) else _single(item, scope)
     return _returned(text, result) if result else text
+
+
+def _news(lines: Sequence[Line | Loop]) -> list[Line | Loop]:
+    """Return the lines without the shapes that the line before has told already."""
+    result: list[Line | Loop] = []
+    told: Shape | None = None
+    for line in lines:
+        if isinstance(line, Line) and line.shape is not None:
+            result.append(replace(line, shape=None if line.shape == told else line.shape))
+            told = line.shape
+        else:
+            result.append(line)
+    return result
 
 
 def _single(line: Line, scope: str) -> list[str]:

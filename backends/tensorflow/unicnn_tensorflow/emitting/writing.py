@@ -24,9 +24,10 @@ class Writer:
     def __init__(self, plan: Outline, spelling: Spelling, entry: str) -> None:
         self.plan, self.spelling, self.graph, self.entry = plan, spelling, plan.graph, entry
         self.functions: dict[str, str] = {}
-        taken = {entry, *spelling.reserved}
+        taken = {entry, *spelling.reserved, *_variables(plan)}
         for definition in plan.definitions:
-            self.functions[definition.name] = unused(self._function_name(definition), taken)
+            name = self._function_name(definition)
+            self.functions[definition.name] = unused(f"{name}_block" if name in taken else name, taken)
             taken.add(self.functions[definition.name])
 
     def _function_name(self, definition: Definition) -> str:
@@ -77,6 +78,15 @@ class Writer:
             lines[-1] = replace(lines[-1], target="outputs")
             return [(self.graph.model.outputs[0][0], Value("outputs"))]
         raise AssertionError("a network without results")
+
+
+def _variables(plan: Outline) -> set[str]:
+    """Return all names that are local to a function."""
+    found = {"i"}
+    for definition in (*plan.definitions, plan.root):
+        found |= {*definition.inputs, *(item.name for item in definition.parameters)}
+        found |= {statement.target for statement in definition.statements if statement.target is not None}
+    return found
 
 
 def _outputs(results: Sequence[tuple[str | None, str]]) -> str:
