@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -135,3 +136,13 @@ def test_long_runs_of_missing_layers_are_one_line() -> None:
     text = un.diff(a, b).table(120)
     assert "11 layers are missing" in text
     assert "- … 9 more …" in text
+
+
+def test_the_page_shows_what_is_printed(capsys: Any) -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "diffing.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.DOTALL)
+    names: dict[str, object] = {}
+    assert len(blocks) == 2
+    for code, shown in blocks:
+        exec(code, names)
+        assert capsys.readouterr().out.strip() == shown.strip()

@@ -76,6 +76,8 @@ class _Networks:
         self.progress(f"running {self.matching.a.model.name}")
         measuring = Measuring(self.wiring, mine, theirs, self.batch, self.seed)
         self.differences, whole = judged(self.differences, measuring, self.progress)
+        if left := sum(not item.effect.measured and not item.effect.note for item in self.differences):
+            self.notes.append(f"There are so many differences that {left} of them were not made alone.")
         if measuring.heavy:
             self.notes.append("The network is large, so no training pass was made; training may differ where inference does not.")
         return whole, self._apart(measuring, theirs, whole), measuring.samples

@@ -99,15 +99,19 @@ def _resolved(node: Node, key: str) -> str:
 
 
 def _missing(node: Node, place: int) -> Difference:
-    cause = causes.alone(node)
+    cause, op = causes.alone(node), type(node.op).__name__
     atoms: tuple[Atom, ...] = (("drop", node.name, ""),)
-    return Difference("missing", node.name, None, "layer", str(node.op), "", str(node.op), "", _of(node), cause, atoms=atoms, rows=(place,))
+    return Difference(
+        "missing", node.name, None, "layer", str(node.op), "", str(node.op), "", _of(node), cause, atoms=atoms, rows=(place,), op=op
+    )
 
 
 def _added(node: Node, place: int) -> Difference:
-    cause = causes.alone(node)
+    cause, op = causes.alone(node), type(node.op).__name__
     atoms: tuple[Atom, ...] = (("add", node.name, ""),)
-    return Difference("added", None, node.name, "layer", "", str(node.op), "", str(node.op), _of(node), cause, atoms=atoms, rows=(place,))
+    return Difference(
+        "added", None, node.name, "layer", "", str(node.op), "", str(node.op), _of(node), cause, atoms=atoms, rows=(place,), op=op
+    )
 
 
 def _of(node: Node) -> str:

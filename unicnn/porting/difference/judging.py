@@ -7,21 +7,23 @@ from collections.abc import Callable, Sequence
 
 from unicnn.ops.base import family
 from unicnn.porting.difference.measuring import Measuring
-from unicnn.porting.difference.result import INFERENCE, NO_EFFECT, NOTHING, TRAINING, Difference, Effect
+from unicnn.porting.difference.result import INFERENCE, LONG, NO_EFFECT, NOTHING, ORDER, TRAINING, Difference, Effect
 
 _EXACT = ("conv", "pool", "linear", "shape", "merge")
 """Families whose ops are made of sums, products and choices: if two agree on random numbers, they are the same."""
 _STRUCTURE = ("missing", "added", "order", "wiring", "op")
 _NEAR = 2
 """How many rows apart two differences may be that undo each other."""
-_TRIALS = 60
+_TRIALS = 24
 """How many pairs of differences are tried at most: networks that have nothing in common need no more."""
+_MOST = 40
+"""How many differences are made alone at most."""
 
 
 def judged(differences: Sequence[Difference], measuring: Measuring, progress: Callable[[str], None]) -> tuple[list[Difference], Effect]:
     """Return the differences, measured and those of many layers made one, and what all of them do together."""
     found = grouped(_undone(differences, measuring, progress))
-    for place, item in enumerate(found):
+    for place, item in enumerate(found[:_MOST]):
         if not item.effect.measured:
             progress(f"making difference {place + 1} of {len(found)} alone")
             found[place] = _measured(item, measuring)
@@ -54,9 +56,9 @@ def _severity(item: Difference, effect: Effect, measuring: Measuring) -> str:
 
 def _undone(differences: Sequence[Difference], measuring: Measuring, progress: Callable[[str], None]) -> list[Difference]:
     """Return the differences, of which neighbours that undo each other, such as a layer of padding and a padding, are marked so."""
-    found, trials = list(differences), 0
+    found, trials, runs = list(differences), 0, _runs(differences)
     for place, item in enumerate(found):
-        if item.kind not in _STRUCTURE or item.severity != INFERENCE:
+        if item.kind not in _STRUCTURE or item.severity != INFERENCE or place in runs:
             continue
         for other in _near(found, item):
             if trials >= _TRIALS or found[place].severity == NO_EFFECT:
@@ -93,16 +95,41 @@ def _together(item: Difference, group: Sequence[Difference], effect: Effect) -> 
 
 
 def grouped(differences: Sequence[Difference]) -> list[Difference]:
-    """Return the differences, those that many layers have in the same way as one."""
+    """Return the differences, those that many layers have in the same way as one, and long runs of layers that one network lacks as one."""
     found: dict[object, Difference] = {}
+    runs = _runs(differences)
     for place, item in enumerate(differences):
-        alike = item.kind == "hyperparameter" and not item.undone
-        key = (item.op, item.what, item.a_value, item.b_value, item.a_normal, item.b_normal, item.severity) if alike else place
+        key = runs.get(place, _likeness(item) or place)
         first = found.get(key)
         found[key] = item if first is None else _joined(first, item)
     return list(found.values())
 
 
+def _likeness(item: Difference) -> tuple[str, ...] | None:
+    """Return what differences that are one have in common; None if a difference is one of its own."""
+    same = (item.kind, item.op, item.what, item.a_value, item.b_value, item.a_normal, item.b_normal, item.severity)
+    everywhere = item.kind == "hyperparameter" or (item.kind in ("missing", "added") and item.severity != INFERENCE)
+    return same if everywhere and not item.undone else None
+
+
+def _runs(differences: Sequence[Difference]) -> dict[int, tuple[str, int]]:
+    """Return, for each difference in a long run of layers that one network lacks, which run it is in."""
+    runs: list[list[int]] = []
+    for place, item in enumerate(differences):
+        before = differences[runs[-1][-1]] if runs else None
+        if item.kind not in ("missing", "added") or item.undone:
+            continue
+        if before is not None and before.kind == item.kind and runs[-1][-1] == place - 1 and before.rows[0] == item.rows[0] - 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    return {place: ("run", run[0]) for run in runs if len(run) > LONG for place in run}
+
+
 def _joined(first: Difference, item: Difference) -> Difference:
     names = (*(first.layers or ((first.a, first.b),)), (item.a, item.b))
-    return dataclasses.replace(first, layers=names, atoms=first.atoms + item.atoms, rows=first.rows + item.rows)
+    worst = max(first.severity, item.severity, key=ORDER.index)
+    cause = first.cause if first.kind == "hyperparameter" or first.cause == item.cause else ""
+    op = first.op if first.op == item.op else ""
+    atoms, rows = first.atoms + item.atoms, first.rows + item.rows
+    return dataclasses.replace(first, layers=names, atoms=atoms, rows=rows, severity=worst, cause=cause, op=op)

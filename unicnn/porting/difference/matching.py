@@ -99,6 +99,8 @@ class _Side:
         self.order = [self.nodes[name] for name in _backwards(graph)]
         self.past = self._past()
         self.future = self._future()
+        self.fields = {node.name: node.op.fields() for node in graph.nodes}
+        self.weights = {node.name: [parameter.shape for parameter in node.parameters.values()] for node in graph.nodes}
 
     def _past(self) -> dict[str, int]:
         """Return by value a number that is the same where the same is computed of the inputs, weights aside."""
@@ -152,10 +154,9 @@ def _score(first: _Side, second: _Side, a: Node, b: Node) -> float:
     if not score:
         return 0.0
     if type(a.op) is type(b.op):
-        mine, theirs = a.op.fields(), b.op.fields()
+        mine, theirs = first.fields[a.name], second.fields[b.name]
         score += _FIELDS * (sum(mine[key] == theirs[key] for key in mine) / len(mine) if mine else 1.0)
-    shapes = [[parameter.shape for parameter in node.parameters.values()] for node in (a, b)]
-    score += _WEIGHTS * (shapes[0] == shapes[1]) + _SHAPE * (a.shape == b.shape)
+    score += _WEIGHTS * (first.weights[a.name] == second.weights[b.name]) + _SHAPE * (a.shape == b.shape)
     score += _NAME * (1.0 if a.name == b.name else 0.5 * (a.name.rpartition(".")[2] == b.name.rpartition(".")[2]))
     return score + _PLACE * (first.past[a.name] == second.past[b.name]) + _PLACE * (first.future[a.name] == second.future[b.name])
 
@@ -192,24 +193,25 @@ def _aligned(first: _Side, second: _Side) -> _Found:
 
 def _extend(first: _Side, second: _Side, found: _Found) -> None:
     """Pair layers that are left over and read the same values, or are read by the same layers, as long as there are any."""
-    while True:
-        taken = set(found.values())
-        mine = [node for node in first.order if node.name not in found]
-        theirs = [node for node in second.order if node.name not in taken]
-        scored = [(_score(first, second, a, b), a.name, b.name) for a in mine for b in theirs if _neighbours(first, second, found, a, b)]
-        scored = [item for item in scored if item[0]]
-        if not scored:
-            return
-        _, a_name, b_name = max(scored, key=lambda item: item[0])
-        found[a_name] = b_name
-
-
-def _neighbours(first: _Side, second: _Side, found: _Found, a: Node, b: Node) -> bool:
     inputs = dict(zip((name for name, _ in first.graph.model.inputs), (name for name, _ in second.graph.model.inputs), strict=False))
     images = {OUTPUT: OUTPUT} | inputs | found
+    taken = set(found.values())
+    mine = [node for node in first.order if node.name not in found]
+    theirs = [node for node in second.order if node.name not in taken]
+    while True:
+        pairs = [(a, b) for a in mine for b in theirs if _neighbours(first, second, images, a, b)]
+        scored = [(score, a, b) for a, b in pairs if (score := _score(first, second, a, b))]
+        if not scored:
+            return
+        _, a, b = max(scored, key=lambda item: item[0])
+        found[a.name] = images[a.name] = b.name
+        mine.remove(a)
+        theirs.remove(b)
+
+
+def _neighbours(first: _Side, second: _Side, images: Mapping[str, str], a: Node, b: Node) -> bool:
     above = {images.get(source) for source in a.inputs} == set(b.inputs)
-    below = {images.get(name) for name, _ in first.readers[a.name]} == {name for name, _ in second.readers[b.name]}
-    return above or below
+    return above or {images.get(name) for name, _ in first.readers[a.name]} == {name for name, _ in second.readers[b.name]}
 
 
 def _rows(first: _Side, second: _Side, found: _Found) -> Iterator[Pair]:

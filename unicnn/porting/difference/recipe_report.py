@@ -21,7 +21,7 @@ def parts(result: RecipeDiff, width: int, *, every: bool) -> Iterator[Renderable
     yield _choices(result, every=every)
     if result.rates:
         yield _rates(result)
-    yield from listed(result.differences, width, every=every)
+    yield from listed(result.differences, width)
     if result.note:
         yield f"[yellow]note:[/] {escape(result.note)}"
     yield verdict(result)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from unicnn.porting.difference.result import (
@@ -19,7 +18,7 @@ from unicnn.porting.difference.result import (
     Effect,
     NetworkDiff,
 )
-from unicnn.porting.difference.rows import LONG, side_by_side
+from unicnn.porting.difference.rows import side_by_side
 from unicnn.porting.difference.verdict import called, size, title
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def _network(result: NetworkDiff, width: int, *, every: bool) -> Iterator[Render
     a, b = escape(result.a), escape(result.b)
     yield f"[bold]{a}[/], {result.parameters[0]:,} parameters, and [bold]{b}[/], {result.parameters[1]:,} parameters"
     yield side_by_side(result, every=every)
-    yield from listed(result.differences, width, every=every)
+    yield from listed(result.differences, width)
     for told in filter(None, (result.weights, result.note)):
         yield f"[yellow]note:[/] {escape(told)}"
     yield verdict(result)
@@ -69,16 +68,10 @@ def verdict(result: Any) -> RenderableType:
     return f"[bold {'green' if result.same else 'red'}]{escape(result.verdict)}[/]"
 
 
-def listed(differences: Iterable[Difference], width: int, *, every: bool) -> Iterator[RenderableType]:
-    """Yield each difference: what it is, what it does alone, and why it may be there; long runs of missing layers in one line unless `every`."""
-    numbered = list(enumerate(differences, 1))
-    for kind, group in groupby(numbered, key=lambda item: (item[1].kind, item[1].severity)):
-        members = list(group)
-        if every or kind[0] not in ("missing", "added") or len(members) <= LONG:
-            for number, item in members:
-                yield from _one(number, item, width)
-        else:
-            yield _many(members)
+def listed(differences: Iterable[Difference], width: int) -> Iterator[RenderableType]:
+    """Yield each difference: what it is, what it does alone, and why it may be there."""
+    for number, item in enumerate(differences, 1):
+        yield from _one(number, item, width)
     yield ""
 
 
@@ -89,24 +82,14 @@ def _one(number: int, item: Difference, width: int) -> Iterator[RenderableType]:
     short = len(begin + values + item.severity) + 2 <= width
     shown = f"{values}:" if short else ":"
     yield f"[bold]{escape(begin)}[/]{escape(shown)} [{_COLOURS[item.severity]}]{item.severity}[/]"
-    yield from () if short else _wrapped(values.lstrip(": "), width)
+    yield from () if short else _wrapped(values.lstrip(":, "), width)
     yield from _wrapped(_layers(item), width) if item.layers else ()
     yield from _wrapped(" ".join(filter(None, ("" if item.undone else effect(item.effect, item.a, item.severity), item.cause))), width)
 
 
 def _layers(item: Difference) -> str:
-    names = [a if a == b else f"{a} ({b})" for a, b in item.layers]
-    return f"In {', '.join(map(str, names))}." if len(names) <= 4 else f"In {names[0]}, {names[1]}, … {names[-1]}."
-
-
-def _many(members: list[tuple[int, Difference]]) -> RenderableType:
-    from rich.markup import escape
-
-    (first, one), (last, other) = members[0], members[-1]
-    names = f"{one.a or one.b} to {other.a or other.b}"
-    told = "are missing" if one.kind == "missing" else "are added"
-    begin = f"[bold]{first} to {last}. {len(members)} layers {told}[/], {escape(names)}:"
-    return f"{begin} [{_COLOURS[one.severity]}]{one.severity}[/]"
+    names = [called(a, b) for a, b in item.layers]
+    return f"{', '.join(names)}." if len(names) <= 4 else f"{names[0]}, {names[1]}, … {names[-1]}."
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
@@ -117,7 +100,7 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 def _values(item: Difference) -> str:
     if item.kind in ("missing", "added"):
-        return f" ({item.a_value or item.b_value})"
+        return "" if item.layers and not item.op else f" ({item.a_value or item.b_value})"
     if item.kind == "order":
         return f", {item.a_value} in the first network"
     a, b = (

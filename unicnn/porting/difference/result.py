@@ -19,6 +19,8 @@ INFERENCE = "inference differs"
 ORDER = (NO_EFFECT, REPORTING, INITIAL, TRAINING, INFERENCE)
 """Every severity, from the least to the gravest."""
 
+LONG = 4
+"""A run of more layers than this that only one network has is one difference, and told in one line."""
 NOTHING = 1e-10
 """A relative change below this, in float64, is rounding."""
 
@@ -150,7 +152,8 @@ class NetworkDiff(_Told):
     @property
     def same(self) -> bool:
         """Tell whether the two are one network, weights aside: nothing differs, or nothing that differs has an effect."""
-        return all(item.severity == NO_EFFECT for item in self.differences)
+        numbers = max(self.apart or 0.0, self.training or 0.0) <= NOTHING
+        return numbers and all(item.severity == NO_EFFECT for item in self.differences)
 
     @property
     def first(self) -> Row | None:

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 
 from unicnn import terminal
 from unicnn.ops.fields import by
-from unicnn.porting.difference.result import NOTHING, NetworkDiff, Row
+from unicnn.porting.difference.result import LONG, NOTHING, NetworkDiff, Row
 from unicnn.porting.difference.verdict import size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-LONG = 4
-"""A run of more layers than this that only one network has is told in one line."""
 
 
 def side_by_side(result: NetworkDiff, *, every: bool) -> RenderableType:

@@ -17,6 +17,8 @@ def network(result: NetworkDiff) -> str:
     if result.same:
         return f"The same network: {_alike(result)}."
     live = _live(result.differences)
+    if not live:
+        return f"{names} give other numbers ({size(result.apart)} apart), and nothing that differs explains it."
     count = f"{len(live)} difference{'s' * (len(live) != 1)}"
     if all(item.severity == TRAINING for item in live):
         return f"{names} compute the same in inference and train differently: {count}, {_where(live)}."
@@ -77,7 +79,8 @@ def _where(live: list[Difference]) -> str:
 def title(item: Difference) -> str:
     """Return what a difference is about, in a few words."""
     if len(item.layers) > 1:
-        return f"{item.what} of {len(item.layers)} {item.op} layers"
+        count = f"{len(item.layers)} {item.op} layers".replace("  ", " ")
+        return f"{item.what} of {count}" if item.kind == "hyperparameter" else f"{count} are {item.kind}"
     if item.kind == "setting":
         return item.what
     told = {
