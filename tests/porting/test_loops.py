@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -41,6 +44,16 @@ def test_another_recipe_would_be_seen(name: str) -> None:
     for part in ("conv1.weight", "conv1.bias", "norm1.shift", "linear1.weight"):
         assert difference(mine[part], other[part]) > SEEN, part
         assert difference(begun[part], mine[part]) > 1e-3, part
+
+
+PLUGINS = ["torch", "tensorflow", "mxnet", "numpy", "jax"]
+OUTSIDE = Path(__file__).parents[2] / "examples" / "your_own_backend"
+
+
+def loop(plugin: str) -> Any:
+    """Return a plugin's module, which needs no framework; the one of JAX need not be installed either."""
+    with patch.object(sys, "path", [*sys.path, str(OUTSIDE)]):
+        return importlib.import_module(f"unicnn_{plugin}.loop")
 
 
 # PyTorch
@@ -258,11 +271,81 @@ def test_a_numpy_loop_prints_what_unicnn_reports(name: str, capsys: Any) -> None
     assert capsys.readouterr().out == told(name)
 
 
+# JAX, in an environment of its own
+
+QUICK = [
+    "SGD that looks ahead from a velocity, its rate changing",
+    "AdamW that spares biases, eps before the correction",
+    "RMSProp with a buffer and decay",
+    "a short batch clipped by the nominal size",
+    "a warm-up, then steps of epochs",
+]
+"""XLA compiles some seconds for each; the others run with the slow tests."""
+
+
+@pytest.fixture
+def wide() -> Iterator[None]:
+    """Let JAX have float64."""
+    pytest.importorskip("flax")
+    pytest.importorskip("optax")
+    import jax
+
+    with jax.enable_x64(True):
+        yield
+
+
+def jax_net() -> tuple[Any, dict[str, Any]]:
+    import jax.numpy as jnp
+    from flax import nnx
+
+    kinds = {"dtype": jnp.float64, "param_dtype": jnp.float64, "rngs": nnx.Rngs(0)}
+
+    class Net(nnx.Module):
+        def __init__(self) -> None:
+            self.conv1 = nnx.Conv(2, 3, (3, 3), padding="VALID", **kinds)
+            self.norm1 = nnx.BatchNorm(3, epsilon=2**-7, **kinds)
+            self.norm1.mean, self.norm1.var = nnx.BatchStat(jnp.zeros(3)), nnx.BatchStat(jnp.ones(3))  # Flax's are float32
+            self.linear1 = nnx.Linear(27, 6, **kinds)
+
+        def __call__(self, x: Any) -> Any:
+            x = self.norm1(nnx.relu(self.conv1(x)))
+            x = nnx.max_pool(x, (2, 2), (2, 2)).transpose(0, 3, 1, 2)
+            return self.linear1(x.reshape(len(x), -1))
+
+    net, begun = Net(), start()
+    places = {"conv1.weight": net.conv1.kernel, "conv1.bias": net.conv1.bias, "norm1.scale": net.norm1.scale, "norm1.shift": net.norm1.bias}
+    places |= {"linear1.weight": net.linear1.kernel, "linear1.bias": net.linear1.bias}
+    orders = {"conv1.weight": (2, 3, 1, 0), "linear1.weight": (1, 0)}
+    for name, place in places.items():
+        place[...] = jnp.asarray(begun[name].transpose(orders.get(name, (0,))))
+    return net, places
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES])
+def test_a_jax_loop_trains_as_unicnn_does(name: str) -> None:
+    from unicnn_jax.loop import training
+
+    net, places = jax_net()
+    losses = run(training(recipe(name)), net, recipe(name), last=True)
+    backs = {"conv1.weight": (3, 2, 0, 1), "linear1.weight": (1, 0)}
+    found = {name: np.asarray(place[...]).transpose(backs.get(name, (0,))) for name, place in places.items()}
+    check(name, {"losses": losses} | found)
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize("name", TOLD[1:2])
+def test_a_jax_loop_prints_what_unicnn_reports(name: str, capsys: Any) -> None:
+    from unicnn_jax.loop import training
+
+    run(training(recipe(name)), jax_net()[0], recipe(name), last=True)
+    assert capsys.readouterr().out == told(name)
+
+
 # All of them
 
 
-@pytest.mark.parametrize("plugin", ["torch", "tensorflow", "mxnet", "numpy"])
+@pytest.mark.parametrize("plugin", PLUGINS)
 def test_emitted_loops_are_formatted_and_lint_free(plugin: str, tmp_path: Any) -> None:
-    pytest.importorskip(f"unicnn_{plugin}")
-    training = importlib.import_module(f"unicnn_{plugin}.loop").training
+    training = loop(plugin).training
     assert not linted(tmp_path, {name: training(recipe(name)) for name in NAMES})

@@ -6,7 +6,7 @@ from typing import Any
 
 from unicnn.initializers import Constant, Normal, Scaled, Uniform
 from unicnn.porting.loops.frame import indented
-from unicnn.porting.loops.init import STATISTICS, drawn_by_numpy, stated
+from unicnn.porting.loops.init import STATISTICS, drawn_by_numpy, sides, stated, variance
 from unicnn.porting.loops.words import call, docstring, laid_out
 from unicnn.training.recipe import Recipe
 
@@ -84,16 +84,15 @@ def _by_numpy(suffix: str, rule: Any) -> list[str]:
     if suffix == "weight":
         lines = [f'for parameter in net.collect_params(".*{suffix}$").values():']
     lines.append(f"    shape = {shape}")
-    lines += [f"    fan_{side} = {fans[side]}" for side in (("in", "out") if rule.fan == "avg" else (rule.fan,))]
-    fan = "((fan_in + fan_out) / 2)" if rule.fan == "avg" else f"fan_{rule.fan}"
+    lines += [f"    fan_{side} = {fans[side]}" for side in sides(rule)]
     if rule.distribution == "uniform":
         lines += [
-            f"    bound = ({_whole(3 * rule.gain)!r} / {fan}) ** 0.5",
+            f"    bound = ({variance(rule, 3)}) ** 0.5",
             "    values = np.random.uniform(-bound, bound, parameter.shape)",
         ]
     else:
         drawn = {"normal": "np.random.normal(0.0, std, parameter.shape)"}
-        lines += [f"    std = ({_whole(rule.gain)!r} / {fan}) ** 0.5"]
+        lines += [f"    std = ({variance(rule)}) ** 0.5"]
         lines += [f"    values = {drawn.get(rule.distribution, 'truncated_normal(parameter.shape, std, 2.0)')}"]
     return [*lines, *_set()]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from unicnn.initializers import Constant, Normal, Scaled, Uniform
 from unicnn.porting.loops.frame import indented
-from unicnn.porting.loops.init import STATISTICS, drawn_by_numpy, stated
-from unicnn.porting.loops.words import docstring, laid_out, short
+from unicnn.porting.loops.init import STATISTICS, drawn_by_numpy, sides, stated, variance
+from unicnn.porting.loops.words import docstring, laid_out
 from unicnn.training.recipe import Recipe
 
 
@@ -45,11 +45,10 @@ def _scaled(role: str, rule: Scaled) -> list[str]:
     if role != "weight":
         weight, lines = "weight", [f'weight = net.parameters[name[: -len("{role}")] + "weight"]']
     fans = {"in": f"{weight}[0].size", "out": f"{weight}[:, 0].size"}
-    lines += [f"fan_{side} = {fans[side]}" for side in (("in", "out") if rule.fan == "avg" else (rule.fan,))]
-    fan = "((fan_in + fan_out) / 2)" if rule.fan == "avg" else f"fan_{rule.fan}"
+    lines += [f"fan_{side} = {fans[side]}" for side in sides(rule)]
     if rule.distribution == "uniform":
-        return [*lines, f"bound = ({short(3 * rule.gain)} / {fan}) ** 0.5", "parameter[...] = rng.uniform(-bound, bound, parameter.shape)"]
-    lines.append(f"std = ({short(rule.gain)} / {fan}) ** 0.5")
+        return [*lines, f"bound = ({variance(rule, 3)}) ** 0.5", "parameter[...] = rng.uniform(-bound, bound, parameter.shape)"]
+    lines.append(f"std = ({variance(rule)}) ** 0.5")
     if rule.distribution == "normal":
         return [*lines, "parameter[...] = rng.normal(0.0, std, parameter.shape)"]
     return [*lines, "parameter[...] = truncated_normal(parameter.shape, std, 2.0)"]

@@ -8,8 +8,8 @@ from typing import Any
 from unicnn.errors import UnsupportedError
 from unicnn.initializers import PRESETS, Constant, Normal, Scaled, Uniform
 from unicnn.porting.loops.frame import indented
-from unicnn.porting.loops.init import changed, stated
-from unicnn.porting.loops.words import call, docstring, laid_out, short
+from unicnn.porting.loops.init import changed, stated, variance
+from unicnn.porting.loops.words import call, docstring, laid_out
 from unicnn.training.recipe import Recipe
 
 VARIABLES = {"weight": "kernel", "bias": "bias", "scale": "gamma", "shift": "beta", "mean": "moving_mean", "var": "moving_variance"}
@@ -76,12 +76,11 @@ def _drawn(role: str, rule: Any) -> str:
 
 def _by_fan(rule: Scaled) -> str:
     # VarianceScaling would take a bias for a weight, and widens a truncated normal.
-    fan = "((fan_in + fan_out) / 2)" if rule.fan == "avg" else f"fan_{rule.fan}"
     if rule.distribution == "uniform":
-        bound = f"math.sqrt({short(3 * rule.gain)} / {fan})"
+        bound = f"math.sqrt({variance(rule, 3)})"
         return f"RandomUniform(-{bound}, {bound})"
     kind = {"truncated": "TruncatedNormal"}.get(rule.distribution, "RandomNormal")
-    return f"{kind}(stddev=math.sqrt({short(rule.gain)} / {fan}))"
+    return f"{kind}(stddev=math.sqrt({variance(rule)}))"
 
 
 __all__ = ["initialization"]

@@ -7,8 +7,8 @@ from typing import Any
 
 from unicnn.initializers import PRESETS, Constant, Normal, Scaled, Uniform
 from unicnn.porting.loops.frame import indented
-from unicnn.porting.loops.init import changed, stated
-from unicnn.porting.loops.words import call, docstring, laid_out, short
+from unicnn.porting.loops.init import changed, sides, stated, variance
+from unicnn.porting.loops.words import call, docstring, laid_out
 from unicnn.training.recipe import Recipe
 
 LAYERS = "nn.Conv2d, nn.ConvTranspose2d, nn.Linear"
@@ -24,18 +24,18 @@ def initialization(recipe: Recipe) -> str:
     lines = ["from torch import nn", "", "", "def initialize(net):"]
     lines += [*indented(docstring(stated({**layers, **norms}), 1)), "    for layer in net.modules():"]
     for kinds, rules in ((LAYERS, layers), (NORMS, norms)):
-        if rules:
-            lines.append(f"        if isinstance(layer, ({kinds})):")
-            lines += [" " * 12 + line for role, rule in rules.items() for line in _rule(role, rule)]
+        parts = [(role, _drawn(f"layer.{ATTRIBUTES[role]}", rule)) for role, rule in rules.items()]
+        only = [f"layer.{ATTRIBUTES[role]} is not None" for role, _ in parts if role != "weight"] if len(parts) == 1 else []
+        if parts:
+            lines.append(f"        if {' and '.join([f'isinstance(layer, ({kinds}))', *only])}:")
+        for role, body in parts:
+            asked = [] if role == "weight" or only else [f"if layer.{ATTRIBUTES[role]} is not None:"]
+            lines += indented(indented(indented([*asked, *(indented(body) if asked else body)])))
     return "\n".join(line for whole in lines for line in laid_out(whole)) + "\n"
 
 
-def _rule(role: str, rule: Any) -> list[str]:
-    tensor = f"layer.{ATTRIBUTES[role]}"
-    lines = _scaled(tensor, rule) if isinstance(rule, Scaled) else [_plain(tensor, rule)]
-    if role == "weight":
-        return lines
-    return [f"if {tensor} is not None:", *("    " + line for line in lines)]
+def _drawn(tensor: str, rule: Any) -> list[str]:
+    return _scaled(tensor, rule) if isinstance(rule, Scaled) else [_plain(tensor, rule)]
 
 
 def _plain(tensor: str, rule: Any) -> str:
@@ -60,12 +60,10 @@ def _scaled(tensor: str, rule: Scaled) -> list[str]:
         if rule.gain in (1, 2):
             options = mode | {"nonlinearity": "linear" if rule.gain == 1 else "leaky_relu"}
             return [call(f"nn.init.kaiming_{kind}", tensor, options=options, defaults={"mode": "fan_in", "nonlinearity": "leaky_relu"})]
-    lines = [f"fan_{side} = {FANS[side]}" for side in (("in", "out") if rule.fan == "avg" else (rule.fan,))]
-    fan = "(fan_in + fan_out) / 2" if rule.fan == "avg" else f"fan_{rule.fan}"
-    fan = f"({fan})" if " " in fan else fan
+    lines = [f"fan_{side} = {FANS[side]}" for side in sides(rule)]
     if rule.distribution == "uniform":
-        return [*lines, f"bound = ({short(3 * rule.gain)} / {fan}) ** 0.5", f"nn.init.uniform_({tensor}, -bound, bound)"]
-    lines.append(f"std = ({short(rule.gain)} / {fan}) ** 0.5")
+        return [*lines, f"bound = ({variance(rule, 3)}) ** 0.5", f"nn.init.uniform_({tensor}, -bound, bound)"]
+    lines.append(f"std = ({variance(rule)}) ** 0.5")
     if rule.distribution == "normal":
         return [*lines, f"nn.init.normal_({tensor}, std=std)"]
     return [*lines, f"nn.init.trunc_normal_({tensor}, std=std, a=-2 * std, b=2 * std)"]

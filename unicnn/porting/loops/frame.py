@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -34,14 +35,14 @@ def assembled(recipe: Recipe, frame: Frame) -> str:
     """Return the source of `train`."""
     body = [*frame.definitions, "\n".join(_train(recipe, frame))]
     imports = [*frame.imports, "import math", *(["from itertools import count, islice"] if recipe.epochs is None else [])]
-    parts = ["\n".join(_sorted([line for line in imports if _used(line, "\n".join(body))])), *body]
-    text = "\n\n\n".join(parts)
+    used = "\n".join(_sorted([line for line in imports if _used(line, "\n".join(body))]))
+    text = "\n\n\n".join(part for part in (used, *body) if part)
     return "\n".join(line for whole in text.splitlines() for line in laid_out(whole)) + "\n"
 
 
 def _used(line: str, text: str) -> bool:
     """Tell whether a module is mentioned; names that are imported from one always are."""
-    return line.startswith("from ") or f"{line.split()[-1]}." in text
+    return line.startswith("from ") or re.search(rf"(?<![\w.]){line.split()[-1]}\.", text) is not None
 
 
 def _sorted(imports: Sequence[str]) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from unicnn.initializers import Constant, Normal, Rules, Uniform
+from unicnn.initializers import Constant, Normal, Rules, Scaled, Uniform
+from unicnn.porting.loops.words import short
 from unicnn.training.recipe import Recipe
 
 STATISTICS = {"scale": Constant(1), "shift": Constant(0), "mean": Constant(0), "var": Constant(1)}
@@ -23,6 +24,7 @@ NAMES = {"weight": "weights", "bias": "biases", "scale": "scales", "shift": "shi
 
 def stated(rules: dict[str, Any]) -> str:
     """Return a sentence that says how parameters begin."""
+    rules = {role: rules[role] for role in NAMES if role in rules}
     drawn: dict[str, list[str]] = {}
     for role, rule in rules.items():
         if not isinstance(rule, Constant):
@@ -52,6 +54,18 @@ def said(rule: Any) -> str:
     return f"from a {rule.distribution} normal of variance {rule.gain:.4g} / {fan}".replace("a normal normal", "a normal")
 
 
+def variance(rule: Scaled, times: int = 1) -> str:
+    """Return the variance of a rule, or a multiple of it, as an expression of fan_in and fan_out."""
+    if rule.fan == "avg":
+        return f"{short(2 * times * rule.gain)} / (fan_in + fan_out)"
+    return f"{short(times * rule.gain)} / fan_{rule.fan}"
+
+
+def sides(rule: Scaled) -> tuple[str, ...]:
+    """Return which fans a rule needs."""
+    return ("in", "out") if rule.fan == "avg" else (rule.fan,)
+
+
 def drawn_by_numpy() -> str:
     """Return the definition of `truncated_normal`, which NumPy and MXNet lack."""
     return TRUNCATED
@@ -65,4 +79,4 @@ TRUNCATED = '''def truncated_normal(shape, std, cut):
     return values'''
 
 
-__all__ = ["changed", "drawn_by_numpy", "said", "stated"]
+__all__ = ["STATISTICS", "changed", "drawn_by_numpy", "said", "sides", "stated", "variance"]
