@@ -54,9 +54,9 @@ class Residual(gluon.HybridBlock):
         super().__init__(**options)
         with self.name_scope():
             self.conv1 = nn.Conv2D(channels, 3, padding=1, strides=2 if project else 1)
-            self.bn1 = nn.BatchNorm(momentum=0.875)  # MXNet keeps it as float32
+            self.bn1 = nn.BatchNorm()
             self.conv2 = nn.Conv2D(channels, 3, padding=1)
-            self.bn2 = nn.BatchNorm(momentum=0.875)
+            self.bn2 = nn.BatchNorm()
             self.shortcut = nn.Conv2D(channels, 1, strides=2) if project else None
 
     def hybrid_forward(self, F: Any, x: Any) -> Any:  # noqa: N803

@@ -35,8 +35,16 @@ class Listener:
     inference, but for MXNet it is training: else it would move the weights, and not keep what derivatives need.
     """
 
-    def __init__(self, survey: Survey, lend: Callable[[Named, bool], Any] | None = None, *, dtype: Any = None, still: bool = False) -> None:
-        self.survey, self.lend, self.dtype, self.still = survey, lend, dtype, still
+    def __init__(
+        self,
+        survey: Survey,
+        lend: Callable[[Named, bool], Any] | None = None,
+        *,
+        dtype: Any = None,
+        still: bool = False,
+        remember: Callable[[Sequence[Any], float], None] | None = None,
+    ) -> None:
+        self.survey, self.lend, self.dtype, self.still, self.remember = survey, lend, dtype, still, remember
         self.heard: list[Heard] = []
         self.constants: dict[str, Named] = {}
         self.values: dict[str, Any] = {}
@@ -119,6 +127,10 @@ class Listener:
             return self._plainly("_copy", given, {}, as_list)
         if self.still and "BatchNorm" in op:
             attributes = {**attributes, "use_global_stats": True}
+        elif "BatchNorm" in op and self.dtype == "float64" and self.remember is not None and mx.autograd.is_recording():
+            # MXNet keeps the momentum as float32: with one of 0 the statistics become the batch's, and whoever remembers makes the averages.
+            self.remember(given[_STATISTICS:], float(attributes.get("momentum", 0.9)))
+            attributes = {**attributes, "momentum": 0.0}
         if self.dtype == "float64":
             exact = in_double(lambda *step: self._plainly(*step, False), op, given, attributes)
             if exact is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from unicnn_mxnet.compat import mx
-from unicnn_mxnet.importing import arrays
+from unicnn_mxnet.importing import arrays, updates
 from unicnn_mxnet.importing.listening import Listener
 from unicnn_mxnet.importing.survey import Named
 from unicnn_mxnet.importing.taping import Pass, listened
@@ -22,7 +23,7 @@ class Borrowed(mx.gluon.Block):
     def __init__(self, value: Any, heard: Pass, dtype: str) -> None:
         super().__init__(prefix="", params=None)
         # Past Block's own way of keeping attributes, by which the original would become a child.
-        self.__dict__.update(original=value, heard=heard, number_type=dtype)
+        self.__dict__.update(original=value, heard=heard, number_type=dtype, moving=[])
         for named in heard.listener.constants.values():
             if named.name in heard.tape.constants:
                 self._adopt(named, dtype)
@@ -37,9 +38,19 @@ class Borrowed(mx.gluon.Block):
     def forward(self, *inputs: Any) -> Any:
         """Do what the original does, with the parameters of this block."""
         names = [name for name, _ in self.heard.tape.inputs]
-        listener = Listener(self.heard.survey, self._lent, dtype=self.number_type)
+        self.settle()
+        listener = Listener(self.heard.survey, self._lent, dtype=self.number_type, remember=self._remember)
         results = listened(listener, self.original, inputs, names)
         return results[0][1] if len(results) == 1 else [array for _, array in results]
+
+    def _remember(self, statistics: Sequence[Any], keep: float) -> None:
+        self.moving.extend((array, arrays.values_of(array), keep) for array in statistics)
+
+    def settle(self) -> None:
+        """Let running statistics that hold those of the last batch alone become the averages that they are to be."""
+        for array, before, keep in self.moving:
+            array._sync_copyfrom(keep * before + (1 - keep) * arrays.values_of(array))
+        self.moving.clear()
 
     def _lent(self, named: Named, graded: bool) -> Any:
         if named.name in self.params:
@@ -54,5 +65,7 @@ def trained(
     net = Borrowed(value, heard, dtype)
     defined: dict[str, Any] = {"__name__": "training"}
     exec(compile(source, "<training>", "exec"), defined)
-    losses = defined["train"](net, batches, epochs)
+    with updates.exact() if dtype == "float64" else contextlib.nullcontext():
+        losses = defined["train"](net, batches, epochs)
+    net.settle()
     return [float(loss) for loss in losses], {name: item.data().asnumpy() for name, item in net.params.items()}
