@@ -108,6 +108,6 @@ def _reference(model: onnx.ModelProto, wanted: Sequence[str], given: Mapping[str
     evaluator = ReferenceEvaluator(model, new_ops=DOUBLES)
     for node in evaluator.rt_nodes_:
         for name, value in vars(node).items():
-            if isinstance(value, float):  # an attribute, or its default
-                setattr(node, name, meant(value))
+            if isinstance(value, (float, np.floating)):  # an attribute, or its default
+                setattr(node, name, meant(float(value)))
     return [np.asarray(array) for array in evaluator.run(list(wanted), dict(given))]
