@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
+from keras.src.backend.common import global_state
+from keras.src.utils.naming import to_snake_case
 
 CONTAINER = "container"
 """A layer that the user has written, or a model: what it does is glue, and the layers that it calls are its parts."""
@@ -26,11 +29,6 @@ _PLAIN = frozenset({
     "Subtract", "ZeroPadding1D", "ZeroPadding2D",
 })  # fmt: skip
 _CONTAINERS = frozenset({"Functional", "Lambda", "Layer", "Model", "Sequential", "InputLayer"})
-TRAINING_ONLY = frozenset({
-    "AlphaDropout", "GaussianDropout", "GaussianNoise", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip",
-    "RandomRotation", "RandomTranslation", "RandomZoom", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
-})  # fmt: skip
-"""Layers that pass their input on in inference."""
 
 
 def kind_of(layer: Any) -> str:
@@ -43,6 +41,21 @@ def kind_of(layer: Any) -> str:
         changed = getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None) or getattr(layer, "rms_scaling", False)
         return PLAIN if changed else CONFIGURED
     return PLAIN if cls.__name__ in _PLAIN else OPAQUE
+
+
+def made_up(layer: Any) -> bool:
+    """Tell whether Keras made up a layer's name: that of its class, with a number if there were others before.
+
+    Somebody may have chosen such a name as well. It was chosen if Keras has not counted that far; a file does not tell, and is
+    taken to hold names that were made up.
+    """
+    plain = to_snake_case(type(layer).__name__)
+    found = re.fullmatch(rf"{plain}(?:_(\d+))?", layer.name)
+    if found is None:
+        return False
+    given = getattr(getattr(layer, "_auto_config", None), "config", None) or {}
+    counts = global_state.get_global_attribute("object_name_uids")
+    return counts is None or {"trainable", "dtype"} <= set(given) or int(found.group(1) or 0) < counts.get(plain, 0)
 
 
 def is_layer(value: object) -> bool:

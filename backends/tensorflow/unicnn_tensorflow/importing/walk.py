@@ -108,7 +108,9 @@ class Walker:
         path, own = self.scope_of(operation)
         name = self._name(f"{path}/{word}" if path else word)
         operands = tuple(self.operand(item) if tf.is_tensor(item) else item for item in inputs)
-        self.calls.append(Call(word, name, operands, sizes, dict(attributes), path, own, where(operation)))
+        visit = self.trace.visit_of.get(operation.name)
+        named = visit is None or not own or not kinds.made_up(visit.layer)
+        self.calls.append(Call(word, name, operands, sizes, dict(attributes), path, own, where(operation), named))
         self.sources[name] = tensor if final else result
         if final:
             self.operands[tensor.name] = name
@@ -170,11 +172,11 @@ class Walker:
 
     def stranger(self, operation: Any) -> None:
         """Put an operation on the tape for which there is no word."""
-        random = "Random" in operation.type
-        if random:
+        if "Random" in operation.type:
+            advice = " Leave its training out to port the inference alone: training=False." if self.trace.training else ""
             raise PortError(
                 f"{operation.type} at {where(operation)} draws random numbers in the code of {self.scope_of(operation)[0] or 'the network'}. "
-                "Dropout in a layer of its own, keras.layers.Dropout, can be ported; other noise cannot."
+                f"Dropout in a layer of its own, keras.layers.Dropout, can be ported; other noise cannot.{advice}"
             )
         for index in range(len(operation.outputs)):
             inputs = [tensor for tensor in operation.inputs if tensor.name in self.operands or self.static(tensor) is not None]
@@ -191,10 +193,12 @@ class Walker:
             return
         name = type(visit.layer).__name__
         _hint(visit, self._scopes[id(visit)][0])
-        silent = visit.kind == kinds.PLAIN or (name in kinds.TRAINING_ONLY and not self.trace.training)
+        given = {tensor.name for tensor in visit.inputs}
         for tensor in visit.outputs:
             if tensor.name not in self.operands:
-                self.put(tensor.op, "identity" if silent else name, tensor.op.inputs if visit.kind == kinds.PLAIN else visit.inputs, {})
+                # Noise and the like pass their input on where they do not act, and then do nothing that needs a word.
+                passed = tensor.op.inputs[0].name in given
+                self.put(tensor.op, "identity" if passed else name, tensor.op.inputs if passed else visit.inputs, {})
 
     def _read(self, operation: Any) -> None:
         source = operation.outputs[0] if operation.type == "Placeholder" else operation.inputs[0]
