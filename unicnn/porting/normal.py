@@ -49,10 +49,16 @@ def same(a: Model, b: Model) -> bool:
 
 
 def first_difference(a: Model, b: Model) -> str | None:
-    """Return the first difference of two networks in one clause, or None if they mean the same."""
+    """Return the first difference of two networks in one clause, or None if they mean the same.
+
+    Branches may be run one after the other or by turns, as Keras does; that is no difference.
+    """
     if a.inputs != b.inputs:
         return f"the inputs are {dict(a.inputs)} and {dict(b.inputs)}"
     first, second = normal(a), normal(b)
+    if sorted(layer[0] for layer in first) == sorted(layer[0] for layer in second):
+        places = {layer[0]: place for place, layer in enumerate(first)}
+        second = sorted(second, key=lambda layer: places[layer[0]])
     for one, other in zip(first, second, strict=False):
         if one != other:
             return _clause(one, other)
