@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from unicnn.porting.loops import Frame, assembled, call, counters, rate_function
 from unicnn.porting.loops.frame import indented
-from unicnn.porting.loops.words import comment, labelled, short, target
+from unicnn.porting.loops.words import comment, labelled, short, target, tidy
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm
 from unicnn.training.recipe import Recipe
 from unicnn.training.schedules import CosineDecay, MultiStepDecay, PolynomialDecay, StepDecay
@@ -62,7 +62,7 @@ def _loss_function(recipe: Recipe) -> list[str]:
         return ["loss_function = gluon.loss.SoftmaxCrossEntropyLoss()"]
     if recipe.loss.reduction == "sum":
         return []
-    weight = 2 * recipe.loss.scale
+    weight = tidy(2 * recipe.loss.scale)
     lines = [f"loss_function = {call('gluon.loss.L2Loss', options={'weight': weight}, defaults={'weight': 1.0})}"]
     return lines if weight == 1 else ["# L2Loss takes half the squares.", *lines]
 
@@ -124,10 +124,10 @@ def _schedule(recipe: Recipe) -> str:
         fits = places and places[0] > 0 and all(one < two for one, two in pairwise(places))
         return call(f"{name}MultiFactorScheduler", repr(places), options={"factor": of.gamma, **base}) if fits else ""
     if isinstance(of, CosineDecay) and of.after == "hold" and of.first == 1:
-        options = {**base, "final_lr": of.final * rate}
+        options = {**base, "final_lr": tidy(of.final * rate)}
         return call(f"{name}CosineScheduler", repr(of.length), options=options, defaults={"final_lr": 0.0})
     if isinstance(of, PolynomialDecay) and of.first == 1:
-        options = {**base, "pwr": of.exponent, "final_lr": of.final * rate}
+        options = {**base, "pwr": of.exponent, "final_lr": tidy(of.final * rate)}
         return call(f"{name}PolyScheduler", repr(of.length), options=options, defaults={"pwr": 2, "final_lr": 0.0})
     return ""
 

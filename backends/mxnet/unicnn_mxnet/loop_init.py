@@ -7,7 +7,7 @@ from typing import Any
 from unicnn.initializers import Constant, Normal, Scaled, Uniform
 from unicnn.porting.loops.frame import indented
 from unicnn.porting.loops.init import STATISTICS, drawn_by_numpy, sides, stated, variance
-from unicnn.porting.loops.words import call, docstring, laid_out
+from unicnn.porting.loops.words import call, docstring, laid_out, tidy
 from unicnn.training.recipe import Recipe
 
 SUFFIXES = {"scale": "gamma", "shift": "beta", "mean": "running_mean", "var": "running_var"}
@@ -59,7 +59,7 @@ def _initializer(rule: Any) -> str | None:
 
 
 def _whole(number: float) -> Any:
-    return int(number) if float(number).is_integer() else number
+    return int(number) if float(number).is_integer() else tidy(number)
 
 
 def _by_role(role: str, rule: Any) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unicnn.porting.loops import Frame, assembled, constants, counters, divided, formula, rate_function, reason, spelled
 from unicnn.porting.loops.frame import indented
-from unicnn.porting.loops.words import comment, labelled, target
+from unicnn.porting.loops.words import comment, labelled, target, tidy
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
 from unicnn.training.recipe import Recipe
 from unicnn_numpy.loop_init import initialization
@@ -78,7 +78,7 @@ def _loss(recipe: Recipe) -> str:
             "def squared_error(scores, targets):",
             f'    """Return the {kind} of the squared error, and its gradient."""',
             "    error = scores - targets.astype(scores.dtype)",
-            f"    return {scale}(error**2).{kind}(), {2 * recipe.loss.scale!r} * error{' / error.size' if mean else ''}",
+            f"    return {scale}(error**2).{kind}(), {tidy(2 * recipe.loss.scale)!r} * error{' / error.size' if mean else ''}",
         ]
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unicnn.porting.loops import Frame, assembled, call, counters, divided, rate_function, reason
 from unicnn.porting.loops.frame import indented
-from unicnn.porting.loops.words import comment, each, grouped, labelled, target
+from unicnn.porting.loops.words import comment, each, grouped, labelled, target, tidy
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
 from unicnn.training.optimizers import power
 from unicnn.training.recipe import Recipe
@@ -128,13 +128,13 @@ def _schedule(recipe: Recipe) -> str:
     if isinstance(of, MultiStepDecay) and of.milestones:
         # Keras's boundary still has the earlier rate.
         places = [place - (of.boundary == "later") for place in sorted(of.milestones)]
-        rates = [rate * power(of.gamma, passed) for passed in range(len(places) + 1)]
+        rates = [tidy(rate * power(of.gamma, passed)) for passed in range(len(places) + 1)]
         fits = places[0] >= 0 and len(set(places)) == len(places)
         return call(name.replace("MultiStepDecay", "PiecewiseConstantDecay"), repr(places), repr(rates)) if fits else ""
     if isinstance(of, CosineDecay) and of.after == "hold" and not of.first:
         return call(name, repr(rate), options={"decay_steps": of.length, "alpha": of.final}, defaults={"alpha": 0.0})
     if isinstance(of, PolynomialDecay) and not of.first:
-        options = {"decay_steps": of.length, "end_learning_rate": of.final * rate, "power": of.exponent}
+        options = {"decay_steps": of.length, "end_learning_rate": tidy(of.final * rate), "power": of.exponent}
         return call(name, repr(rate), options=options, defaults={"end_learning_rate": 1e-4, "power": 1})
     return ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unicnn.porting.loops import Frame, assembled, call, counters, divided, factor_function, rate_function, reason
-from unicnn.porting.loops.words import comment, labelled, target
+from unicnn.porting.loops.words import comment, labelled, target, tidy
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
 from unicnn.training.recipe import Recipe
 from unicnn.training.schedules import CosineDecay, MultiStepDecay, PolynomialDecay, Schedule, StepDecay
@@ -111,7 +111,9 @@ def _own_scheduler(of: Schedule, rate: float) -> str:
         places = [place + (of.boundary == "earlier") for place in of.milestones]
         return call("MultiStepLR", "optimizer", options={"milestones": places, "gamma": of.gamma}, defaults={"gamma": 0.1})
     if isinstance(of, CosineDecay) and of.after == "return" and not of.first:
-        return call("CosineAnnealingLR", "optimizer", options={"T_max": of.length, "eta_min": of.final * rate}, defaults={"eta_min": 0.0})
+        return call(
+            "CosineAnnealingLR", "optimizer", options={"T_max": of.length, "eta_min": tidy(of.final * rate)}, defaults={"eta_min": 0.0}
+        )
     if isinstance(of, PolynomialDecay) and not of.first and not of.final:
         return call("PolynomialLR", "optimizer", options={"total_iters": of.length, "power": of.exponent}, defaults={"power": 1})
     return ""

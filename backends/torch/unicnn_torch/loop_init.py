@@ -8,7 +8,7 @@ from typing import Any
 from unicnn.initializers import PRESETS, Constant, Normal, Scaled, Uniform
 from unicnn.porting.loops.frame import indented
 from unicnn.porting.loops.init import changed, sides, stated, variance
-from unicnn.porting.loops.words import call, docstring, laid_out
+from unicnn.porting.loops.words import call, docstring, laid_out, tidy
 from unicnn.training.recipe import Recipe
 
 LAYERS = "nn.Conv2d, nn.ConvTranspose2d, nn.Linear"
@@ -44,7 +44,7 @@ def _plain(tensor: str, rule: Any) -> str:
     if isinstance(rule, Normal):
         if math.isinf(rule.cut):
             return f"nn.init.normal_({tensor}, std={rule.std!r})"
-        return f"nn.init.trunc_normal_({tensor}, std={rule.std!r}, a={-rule.cut * rule.std!r}, b={rule.cut * rule.std!r})"
+        return f"nn.init.trunc_normal_({tensor}, std={rule.std!r}, a={tidy(-rule.cut * rule.std)!r}, b={tidy(rule.cut * rule.std)!r})"
     assert isinstance(rule, Constant)
     if rule.value in (0, 1):
         return f"nn.init.{'ones_' if rule.value else 'zeros_'}({tensor})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from unicnn.porting.loops import call, constant
-from unicnn.porting.loops.words import grouped
+from unicnn.porting.loops.words import grouped, tidy
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
 from unicnn.training.optimizers import SGD, Adagrad, Optimizer, RMSProp
 from unicnn.training.recipe import Recipe
@@ -198,7 +198,7 @@ def scheduled(recipe: Recipe) -> str:
             "optax.cosine_decay_schedule", repr(rate), options={"decay_steps": of.length, "alpha": of.final}, defaults={"alpha": 0.0}
         )
     if isinstance(of, PolynomialDecay) and not of.first:
-        options = {"end_value": of.final * rate, "power": of.exponent, "transition_steps": of.length}
+        options = {"end_value": tidy(of.final * rate), "power": of.exponent, "transition_steps": of.length}
         return call("optax.polynomial_schedule", repr(rate), options=options)
     return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unicnn.porting.loops.words import tidy
 from unicnn.training.schedules import ConstantRate, CosineDecay, MultiStepDecay, PolynomialDecay, Schedule, StepDecay, Warmup
 
 
@@ -74,7 +75,7 @@ def factor_function(schedule: Schedule) -> str:
 
 def _returned(rate: float, schedule: Schedule, offset: int) -> list[str]:
     if final := getattr(schedule, "final", 0.0):
-        least = repr(final * rate)
+        least = repr(tidy(final * rate))
         return [f"falling = {_factor(schedule, schedule.unit or 'update', offset)}", f"return {least} + ({rate!r} - {least}) * falling"]
     if not isinstance(schedule, Warmup):
         return [f"return {_times(rate, schedule, offset)}"]

@@ -81,8 +81,14 @@ def divided(recipe: Recipe, size: str) -> str:
     return f"* ({size} / {short(number)})" if mean else f"/ {short(number)}"
 
 
+def tidy(number: float) -> float:
+    """Return a product without the last bit that makes 0.1 * 0.1 be 0.010000000000000002."""
+    return float(f"{number:.15g}")
+
+
 def short(number: Any) -> str:
     """Return a number, a whole one without its point."""
+    number = tidy(number)
     return repr(int(number)) if float(number).is_integer() else repr(number)
 
 
