@@ -23,6 +23,14 @@ def class_name(name: str) -> str:
     return safe(joined if joined[:1].isalpha() else f"Net{joined}")
 
 
+def network_name(cls: str) -> str:
+    """Return what the network of a class is called, such that `class_name` gives the class back: "resnet50" of "ResNet50"."""
+    if class_name(cls.lower()) == cls:
+        return cls.lower()
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls).replace("_", "-").lower()
+    return parted if class_name(parted) == cls else cls
+
+
 def _word(word: str) -> str:
     stem, digits = re.fullmatch(r"(.*?)(\d*)", word).groups()  # type: ignore[union-attr]
     known = _SPELLINGS.get(stem.lower(), stem if stem != stem.lower() else stem.capitalize())
