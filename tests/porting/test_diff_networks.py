@@ -356,6 +356,14 @@ def test_weights_of_the_network_are_what_is_run_with() -> None:
     assert swapped.apart == theirs.apart
 
 
+def test_a_layer_that_is_added_brings_its_weights() -> None:
+    a, b = head(CONV), head(CONV, un.Conv2d(4, 1))
+    result = un.diff(weighted(a), weighted(renamed(b)))
+    (difference,) = result.differences
+    assert difference.effect.output == result.rows[-1].apart  # the changed first network, and the second one itself
+    assert difference.effect.output != un.diff(weighted(a), b).apart
+
+
 def test_without_running_only_what_is_written_is_compared() -> None:
     a, b = head(CONV, un.ReLU(), un.MaxPool2d(2)), head(un.Conv2d(4, 3, padding=1), un.MaxPool2d(2), un.ReLU())
     result = un.diff(a, b, run=False)

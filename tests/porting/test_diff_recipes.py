@@ -192,3 +192,11 @@ def test_another_rate_does_not_hide_that_schedules_agree() -> None:
     a, b = recipe(preset="torch"), recipe(un.SGD(0.2), preset="keras")
     found = {item.what: item.severity for item in un.diff(a, b).differences}
     assert (found["schedule.unit"], found["optimizer.learning_rate"]) == (NO_EFFECT, TRAINING)
+
+
+def test_recipes_are_compared_from_the_same_start() -> None:
+    result = un.diff(recipe(init="gluon"), recipe(init="torch"))
+    assert result.together.weights == 0
+    assert "differ in how the weights begin, not in how they move" in result.verdict
+    moved = un.diff(recipe(init="gluon"), recipe(un.SGD(0.2), init="torch"))
+    assert moved.together == next(item.effect for item in moved.differences if item.what == "optimizer.learning_rate")

@@ -39,7 +39,10 @@ def subject(value: Any, shape: Any = None, *, training: bool = True) -> Subject:
         return Network(value)
     model, weights = getattr(value, "model", None), getattr(value, "weights", None)
     if isinstance(model, Model):
-        return Network(model, check_weights(infer(model), weights, "float64") if isinstance(weights, Mapping) else None)
+        if not isinstance(weights, Mapping):
+            return Network(model)
+        widened = {name: np.asarray(value, np.float64) for name, value in weights.items()}
+        return Network(model, check_weights(infer(model), widened, "float64"))
     if shape is None:
         raise InputError(
             f"diff was given a {type(value).__name__}, which is no Model and no Recipe. If it is a network of a framework, say what it takes: "
