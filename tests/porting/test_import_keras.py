@@ -113,9 +113,9 @@ def test_symbols_added_and_scaled_in_a_functional_model_are_glue() -> None:
 def test_a_model_within_a_model_puts_its_name_before_its_layers() -> None:
     backbone = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3, name="conv1"), layers.ReLU(name="relu1")], name="backbone")
     x = keras.Input((8, 8, 3))
-    net = filled(keras.Model(x, layers.Dense(3, name="head")(layers.Flatten(name="flatten")(backbone(x)))))
+    net = filled(keras.Model(x, layers.Dense(3, name="head")(layers.Flatten(name="flat")(backbone(x)))))
     found = proven(net, (2, 8, 8, 3))
-    assert named(found.model) == ["backbone.conv1", "backbone.relu1", "flatten", "head"]
+    assert named(found.model) == ["backbone.conv1", "backbone.relu1", "flat", "head"]
     assert set(found.recording.tape.constants) == {"backbone.conv1/kernel", "backbone.conv1/bias", "head/kernel", "head/bias"}
     assert found.classes["backbone"] == "Sequential"
 
@@ -352,6 +352,91 @@ def test_a_branch_on_values_is_refused() -> None:
 
     with pytest.raises(PortError, match="branching cannot be traced: what it does depends on the values that flow through it"):
         recorded(branching, (2, 3))
+
+
+class Eager(keras.Model):
+    def call(self, x: Any) -> Any:
+        return tf.constant(x.numpy()) * 2.0
+
+
+class Loop(keras.Model):
+    def call(self, x: Any) -> Any:
+        for _ in tf.range(3):
+            x = x * 2.0
+        return x
+
+
+@pytest.mark.parametrize(
+    ("cls", "reason"), [(Eager, "has no attribute 'numpy'"), (Loop, "terating over a symbolic")], ids=["NumPy", "a loop"]
+)
+def test_values_in_code_are_refused_with_the_reason(cls: Any, reason: str) -> None:
+    with pytest.raises(PortError, match=rf"{cls.__name__.lower()} cannot be traced: .*\(.*{reason}"):
+        recorded(cls(), (2, 3))
+
+
+def test_functions_within_the_graph_are_refused() -> None:
+    def either(x: Any) -> Any:
+        return tf.cond(tf.reduce_sum(x) > 0, lambda: x * 2.0, lambda: x)
+
+    with pytest.raises(PortError, match=rf"StatelessIf at {__file__}:\d+ .*runs a function that the graph holds as a whole"):
+        recorded(either, (2, 3))
+
+
+def test_a_saved_graph_is_refused_and_the_module_it_came_from_is_read(tmp_path: Path) -> None:
+    net = Head()
+    net.__call__ = tf.function(net.__call__, input_signature=[tf.TensorSpec((None, 12, 10, 3))])
+    tf.saved_model.save(net, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    assert importer.accepts(loaded.__call__)
+    with pytest.raises(PortError, match="loaded from a SavedModel"):
+        recorded(loaded.__call__, (2, 12, 10, 3))
+
+
+def test_inputs_of_whole_numbers_are_refused() -> None:
+    x = keras.Input((4,), dtype="uint8", name="pixels")
+    with pytest.raises(PortError, match="The input pixels of .* takes numbers of type uint8"):
+        recorded(keras.Model(x, layers.Rescaling(1 / 255)(x)), (2, 4))
+
+
+class Two(keras.Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = layers.Conv2D(3, 3), layers.Conv2D(3, 3)
+
+    def call(self, x: Any, y: Any) -> Any:
+        return {"sum": self.left(x) + self.right(y), "left": self.left(x)}
+
+
+class Pairs(Two):
+    def call(self, inputs: Any) -> Any:
+        x, y = inputs
+        return self.left(x), self.right(y)
+
+
+def test_inputs_may_be_several_arguments_or_one_list() -> None:
+    tape = agreement(Two(), (2, 6, 6, 3), (2, 6, 6, 2)).tape
+    assert [name for name, _ in tape.inputs] == ["x", "y"]
+    assert [key for key, _ in tape.outputs] == ["sum", "left"]
+    tape = agreement(Pairs(), (2, 6, 6, 3), (2, 6, 6, 2)).tape
+    assert [name for name, _ in tape.inputs] == ["input1", "input2"]
+    assert [key for key, _ in tape.outputs] == [None, None]
+
+
+def test_sizes_that_a_model_leaves_open_are_those_of_the_input() -> None:
+    x = keras.Input((None, None, 3))
+    net = filled(keras.Model(x, layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, name="conv1")(x))))
+    assert agreement(net, (2, 9, 7, 3)).tape.calls[0].shape == (2, 7, 5, 4)
+
+
+def test_a_network_in_double_precision_is_read_without_rounding() -> None:
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    try:
+        net = sequential(layers.Conv2D(3, 3, name="conv1"), layers.BatchNormalization(name="norm1"))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    recording = agreement(net, (2, 9, 8, 4))
+    assert {constant.read().dtype for constant in recording.tape.constants.values()} == {np.dtype("float64")}
 
 
 def test_a_derivative_of_ones_own_goes_by_a_name_of_its_own() -> None:

@@ -23,12 +23,14 @@ class Paths:
         self.modules: dict[str, Any] = {}
         self.names: dict[int, str] = {}
         self.variables: dict[str, Any] = {}
+        self.made_up: set[str] = set()
+        """The paths that end in a name that Keras made up."""
         self._add(root, "")
 
     def path(self, layer: Any, scope: str) -> str:
         """Return a layer's path; one that is nobody's attribute is a part, under its own name, of what has called it."""
         if id(layer) not in self.paths:
-            self._add(layer, _free(join(scope, layer.name), self.modules))
+            self._add(layer, _free(join(scope, layer.name), self.modules), called=True)
         return self.paths[id(layer)]
 
     def variable(self, variable: Any) -> str:
@@ -47,15 +49,18 @@ class Paths:
         name = _free(wanted, self.variables)
         self.names[id(variable.handle)], self.variables[name] = name, variable
 
-    def _add(self, module: Any, path: str) -> None:
+    def _add(self, module: Any, path: str, *, called: bool = False) -> None:
+        """Note a module and what it holds; `called` says that it is its own name that stands in the path."""
         if id(module) in self.paths:
             return
+        if called and kinds.made_up(module):
+            self.made_up.add(path)
         self.paths[id(module)], self.modules[path] = path, module
         for name, variable in _own_variables(module):
             if id(variable.handle) not in self.names:
                 self._name(variable, variable_name(path, name))
         for name, child in children(module):
-            self._add(child, join(path, name))
+            self._add(child, join(path, name), called=is_graph(module))
 
 
 def join(scope: str, name: str) -> str:
@@ -70,11 +75,16 @@ def variable_name(path: str, name: str) -> str:
 
 def children(module: Any) -> Iterator[tuple[str, Any]]:
     """Yield the modules that one holds: a graph of layers by their names, everything else by its attributes."""
-    if isinstance(module, (keras.Sequential,)) or hasattr(module, "_inputs_struct"):
+    if is_graph(module):
         yield from ((layer.name, layer) for layer in module.layers)
         return
     for name, value in _attributes(module):
         yield from ((path, item) for path, item in _items(name, value) if isinstance(item, tf.Module) or kinds.is_layer(item))
+
+
+def is_graph(module: Any) -> bool:
+    """Tell whether a module is a graph of layers, which are called by their names in it."""
+    return isinstance(module, keras.Sequential) or hasattr(module, "_inputs_struct")
 
 
 def _own_variables(module: Any) -> Iterator[tuple[str, Any]]:

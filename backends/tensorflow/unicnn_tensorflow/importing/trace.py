@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -165,7 +166,9 @@ def trace(root: Any, shapes: Sequence[tuple[int, ...]], training: bool, dtype: s
     with recorder.watching():
         try:
             concrete = tf.function(traced_by_unicnn, autograph=False).get_concrete_function(*specs)
-        except (tf.errors.OperatorNotAllowedInGraphError, NotImplementedError) as error:
+        except (tf.errors.OperatorNotAllowedInGraphError, NotImplementedError, AttributeError) as error:
+            if isinstance(error, AttributeError) and "'numpy'" not in str(error):
+                raise
             raise PortError(_depends(root, error)) from error
     *inputs, result = taken
     graph = concrete.graph
@@ -216,7 +219,11 @@ def _keyed(result: Any) -> Iterator[tuple[str | None, Tensor]]:
 def _depends(root: Any, error: Exception) -> str:
     function = getattr(root, "python_function", root)
     name = getattr(root, "name", None) or getattr(function, "__name__", None) or type(root).__name__
-    reason = str(error).splitlines()[0].partition(". ")[0]
+    # Keras puts a line of its own before the reason, and the reason in bold.
+    lines = [
+        line for line in re.sub("\x1b\\[[0-9;]*m", "", str(error)).splitlines() if line and not line.startswith("Exception encountered")
+    ]
+    reason = lines[0].partition(". ")[0].rstrip(".") if lines else type(error).__name__
     return (
         f"{name} cannot be traced: what it does depends on the values that flow through it, not only on their shapes ({reason}). "
         "A description has no branches and no loops over data; decide by sizes, or by `training`, or compute both branches."

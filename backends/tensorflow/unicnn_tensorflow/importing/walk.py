@@ -108,8 +108,7 @@ class Walker:
         path, own = self.scope_of(operation)
         name = self._name(f"{path}/{word}" if path else word)
         operands = tuple(self.operand(item) if tf.is_tensor(item) else item for item in inputs)
-        visit = self.trace.visit_of.get(operation.name)
-        named = visit is None or not own or not kinds.made_up(visit.layer)
+        named = not own or path not in self.paths.made_up
         self.calls.append(Call(word, name, operands, sizes, dict(attributes), path, own, where(operation), named))
         self.sources[name] = tensor if final else result
         if final:
@@ -177,6 +176,11 @@ class Walker:
             raise PortError(
                 f"{operation.type} at {where(operation)} draws random numbers in the code of {self.scope_of(operation)[0] or 'the network'}. "
                 f"Dropout in a layer of its own, keras.layers.Dropout, can be ported; other noise cannot.{advice}"
+            )
+        if any(attribute.type == "func" for attribute in operation.op_def.attr):
+            raise PortError(
+                f"{operation.type} at {where(operation)} runs a function that the graph holds as a whole: a branch, a loop, or what was loaded "
+                "from a SavedModel. A description has neither; import the object that the code makes, and decide by sizes and not by values."
             )
         for index in range(len(operation.outputs)):
             inputs = [tensor for tensor in operation.inputs if tensor.name in self.operands or self.static(tensor) is not None]
