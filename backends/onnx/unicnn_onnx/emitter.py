@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from unicnn import ops
 from unicnn.errors import UnsupportedError
 from unicnn.graph import Graph
 from unicnn.porting.outline import REQUIRED, Hints, outline
@@ -83,4 +84,7 @@ def _methods(graph: Graph, spelling: Spelling) -> Mapping[str, str]:
         used.setdefault(make.callee, set()).update(item.name for item in make.arguments if item.default is not REQUIRED and item.written)
     if spelling.unbiased:
         used["batch_norm"].add("always_unbiased")
+    for kind, key in ((ops.Conv2d, "conv"), (ops.ConvTranspose2d, "conv_transpose")):
+        if kind in spelling.bare and key in used:
+            used[key].add("always_bare")
     return {key: pieces.method(key, used[key]) for key in pieces.METHODS if key in used}

@@ -50,8 +50,8 @@ METHODS: Mapping[str, str] = {
     "constant": '''
     def constant(self, name, value):
         """Add a value that is no weight, and that load_weights leaves alone."""
-        tensor = numpy_helper.from_array(np.asarray(value))
-        self.nodes.append(helper.make_node("Constant", [], [name], value=tensor))
+        array = numpy_helper.from_array(np.asarray(value))
+        self.nodes.append(helper.make_node("Constant", [], [name], value=array))
         return name
 ''',
     "conv": """
@@ -66,6 +66,8 @@ METHODS: Mapping[str, str] = {
 !bias|        bias = self.weight(f"{name}.bias", outputs)
 ?bias|        return self.node("Conv", name, x, *weightsEXTRA, **attributes)
 !bias|        return self.node("Conv", name, x, weight, biasEXTRA, **attributes)
+?always_bare|        weight = self.weight(f"{name}.weight", *shape)
+?always_bare|        return self.node("Conv", name, x, weightEXTRA, **attributes)
 """,
     "conv_transpose": """
     def conv_transpose(self, name, x, inputs, outputs, kernelOPTIONS):
@@ -79,6 +81,8 @@ METHODS: Mapping[str, str] = {
 !bias|        bias = self.weight(f"{name}.bias", outputs)
 ?bias|        return self.node("ConvTranspose", name, x, *weightsEXTRA, **attributes)
 !bias|        return self.node("ConvTranspose", name, x, weight, biasEXTRA, **attributes)
+?always_bare|        weight = self.weight(f"{name}.weight", *shape)
+?always_bare|        return self.node("ConvTranspose", name, x, weightEXTRA, **attributes)
 """,
     "linear": """
     def linear(self, name, x, inputs, outputsOPTIONS):
@@ -104,7 +108,7 @@ METHODS: Mapping[str, str] = {
             self.weight(f"{name}.mean", channels),
             self.weight(f"{name}.var", channels, fill=1),
         ]
-?pytorch|        # The variance that PyTorch collects; ONNX, in training, would store the biased one.
+?pytorch|        # PyTorch's variance; in training, ONNX would store the biased one.
 ?unbiased|        note = "unbiased running variance" if unbiased else ""
 ?always_unbiased|        note = "unbiased running variance"
         return self.node("BatchNormalization", name, x, *weightsEXTRA)
@@ -133,17 +137,20 @@ METHODS: Mapping[str, str] = {
         var = self.node("ReduceMean", f"{name}/var", square, axes)
         small = self.constant(f"{name}/epsilon", np.float32(EPSILON))
         var = self.node("Add", f"{name}/var_epsilon", var, small)
-        steps = [("Div", self.node("Sqrt", f"{name}/deviation", var))]
-?scale|        if scale:
-?scale|            steps.append(("Mul", self.weight(f"{name}.scale", *shape, fill=1)))
-!scale|        steps.append(("Mul", self.weight(f"{name}.scale", *shape, fill=1)))
-?shift|        if shift:
-?shift|            steps.append(("Add", self.weight(f"{name}.shift", *shape)))
-!shift|        steps.append(("Add", self.weight(f"{name}.shift", *shape)))
-        y = centred
-        for i, (op, operand) in enumerate(steps, 1):
-            y = self.node(op, name if i == len(steps) else f"{name}/{op}", y, operand)
-        return y
+        deviation = self.node("Sqrt", f"{name}/deviation", var)
+?affine|        y = self.node("Div", f"{name}/normal", centred, deviation)
+?affine|        scale = self.weight(f"{name}.scale", *shape, fill=1)
+?affine|        y = self.node("Mul", f"{name}/scaled", y, scale)
+?affine|        return self.node("Add", name, y, self.weight(f"{name}.shift", *shape))
+!affine|        steps = [("Div", deviation)]
+!affine|        if scale:
+!affine|            steps.append(("Mul", self.weight(f"{name}.scale", *shape, fill=1)))
+!affine|        if shift:
+!affine|            steps.append(("Add", self.weight(f"{name}.shift", *shape)))
+!affine|        y = centred
+!affine|        for i, (op, operand) in enumerate(steps, 1):
+!affine|            y = self.node(op, name if i == len(steps) else f"{name}/{op}", y, operand)
+!affine|        return y
 ''',
     "max_pool": """
     def max_pool(self, name, x, kernelOPTIONS):
@@ -261,17 +268,31 @@ def load_weights(net, path):
 def method(name: str, options: Collection[str]) -> str:
     """Return a method with the optional arguments that some call writes.
 
-    Of these, "always_unbiased" is no argument: all batch normalisation of the network has statistics such as PyTorch collects.
+    Of these, some are no arguments: "always_unbiased" says that all batch normalisation has statistics such as PyTorch collects,
+    "always_bare" that no convolution has a bias.
     """
-    facts = {*options, *(["pytorch"] if {"unbiased", "always_unbiased"} & {*options} else [])}
-    text = "\n".join(line for line in (_chosen(line, facts) for line in METHODS[name].split("\n")) if line is not None)
+    text = "\n".join(line for line in (_chosen(line, _facts(name, options)) for line in METHODS[name].split("\n")) if line is not None)
     written = [item for item in _DEFAULTS if item in options]
+    if name == "layer_norm_over" and {"scale", "shift"} & {*written}:
+        written = [item for item in _DEFAULTS if item in {*written, "scale", "shift"}]
     for item in ("stride", "pads", "epsilon"):
         text = text.replace(item.upper(), item if item in written else _DEFAULTS[item])
-    extra = [_PASSED[item] for item in written if item in _PASSED] + (["doc_string=note"] if "pytorch" in facts else [])
+    extra = [_PASSED[item] for item in written if item in _PASSED] + (
+        ["doc_string=note"] if "doc_string" not in text and "note =" in text else []
+    )
     text = text.replace("EXTRA", "".join(f", {item}" for item in extra))
     star = ", *" if "*shape" not in text.partition(")")[0] and written else ""
     return text.replace("OPTIONS", star + "".join(f", {item}={_DEFAULTS[item]}" for item in written))
+
+
+def _facts(name: str, options: Collection[str]) -> set[str]:
+    """Return the words after which lines are chosen."""
+    facts = set(options)
+    if {"unbiased", "always_unbiased"} & facts:
+        facts.add("pytorch")
+    if not {"scale", "shift"} & facts:
+        facts.add("affine")
+    return facts
 
 
 def _chosen(line: str, facts: Collection[str]) -> str | None:
@@ -279,6 +300,8 @@ def _chosen(line: str, facts: Collection[str]) -> str | None:
     match = re.fullmatch(r"([?!])(\w+)\|(.*)", line)
     if match is None:
         return line
+    if match[2] == "bias" and "always_bare" in facts:
+        return None
     return match[3] if (match[2] in facts) == (match[1] == "?") else None
 
 

@@ -48,10 +48,15 @@ class Spelling:
         norms = [node.op for node in graph.nodes if isinstance(node.op, ops.BatchNorm2d)]
         self.unbiased = bool(norms) and all(norm.running_var == "unbiased" for norm in norms)
         """Whether all batch normalisation has the statistics that PyTorch collects; then no call needs to say so."""
+        biased = {type(node.op) for node in graph.nodes if node.op.fields().get("bias")}
+        self.bare = {ops.Conv2d, ops.ConvTranspose2d} - biased
+        """Convolutions that never have a bias; then no call needs to say that, either."""
 
     def layer(self, node: Node) -> Make:
         if isinstance(node.op, ops.BatchNorm2d):
             return _batch_norm(node.op, node.shape[0], told=not self.unbiased)
+        if isinstance(node.op, (ops.Conv2d, ops.ConvTranspose2d)):
+            return _conv(node, told=type(node.op) not in self.bare)
         spell = _LAYERS.get(type(node.op))
         return Make(*_plain(node)) if spell is None else spell(node)
 
@@ -93,7 +98,7 @@ def _attributes(node: Node) -> list[Argument]:
     if isinstance(op, ops.ELU):
         return [optional("alpha", op.alpha, 1.0)]
     if isinstance(op, ops.Hardsigmoid):
-        return [optional("alpha", op.slope, 0.2), optional("beta", op.offset, 0.5)]
+        return [optional("alpha", _sixth(op.slope), 0.2), optional("beta", op.offset, 0.5)]
     if isinstance(op, ops.GELU):
         return [optional("approximate", op.approximate, "none")]
     if isinstance(op, (ops.Softmax, ops.LogSoftmax, ops.Concat)):
@@ -116,7 +121,7 @@ def _pool(node: Node) -> Make:
     return Make("average_pool", (*common, optional("count_include_pad", int(counts), 0)))
 
 
-def _conv(node: Node) -> Make:
+def _conv(node: Node, *, told: bool) -> Make:
     op: Any = node.op
     transposed = isinstance(op, ops.ConvTranspose2d)
     extra = (optional("output_padding", shortest(op.output_padding), 0),) if transposed else ()
@@ -130,7 +135,7 @@ def _conv(node: Node) -> Make:
             *extra,
             optional("dilation", shortest(op.dilation), 1),
             Argument("group", op.groups, 1, "channels", keyword=True),
-            optional("bias", op.bias, True),
+            optional("bias", op.bias or not told, True),
         ),
     )
 
@@ -190,20 +195,30 @@ def _listed(sides: Sides) -> tuple[int, ...]:
     return top, left, bottom, right
 
 
-def _finite(value: float) -> Any:
-    return value if abs(value) != float("inf") else _Infinity(value)
+class _Written(float):
+    """Be a number with a spelling of its own."""
 
-
-class _Infinity(float):
-    """Be an infinity that is written as Python reads it."""
+    text = ""
 
     def __repr__(self) -> str:
-        return f'float("{float(self)}")'
+        return self.text
+
+
+def _spelt(value: float, text: str) -> float:
+    number = _Written(value)
+    number.text = text
+    return number
+
+
+def _finite(value: float) -> float:
+    return value if abs(value) != float("inf") else _spelt(value, f'float("{value}")')
+
+
+def _sixth(value: float) -> float:
+    return _spelt(value, "1 / 6") if value == 1 / 6 else value
 
 
 _LAYERS: Mapping[type[Any], Callable[[Node], Make]] = {
-    ops.Conv2d: _conv,
-    ops.ConvTranspose2d: _conv,
     ops.MaxPool2d: _pool,
     ops.AvgPool2d: _pool,
     ops.Linear: _linear,

@@ -21,10 +21,12 @@ class Writer:
     def __init__(self, plan: Outline, entry: str) -> None:
         self.plan, self.entry = plan, entry
         self.functions: dict[str, str] = {}
+        taken = {entry, *Spelling.reserved, *_variables(plan)}
         for definition in plan.definitions:
-            name = unused(snake(definition.name), {entry, *self.functions.values(), *Spelling.reserved})
+            name = snake(definition.name)
+            name = unused(name if name not in taken else f"{name}_block", taken)
             self.functions[definition.name] = name
-        self.old = {new: old for old, new in plan.renamed.items()}
+            taken.add(name)
         self.graph = plan.graph
 
     def definitions(self) -> Iterator[str]:
@@ -51,7 +53,7 @@ class Writer:
             for place, (key, expression) in enumerate(self.plan.results):
                 target = expression.name if isinstance(expression, Value) else "x" if len(self.plan.results) == 1 else f"output{place + 1}"
                 if isinstance(expression, Apply):
-                    yield f"{target} = {self._call(expression, members, root)}"
+                    yield from self._assigned(Statement(target, expression), members, root)
                 results.append((key, target))
         for (key, source), (_, target) in zip(model.outputs, results, strict=True):
             name = "" if key is None else f", name={value(key)}"
@@ -160,6 +162,15 @@ def _returned(lines: list[str], x: str) -> list[str]:
 def _told(node: Node) -> str:
     """Return the shape as a comment where it is another than before."""
     return "" if node.shape in node.input_shapes else shape_comment(node.shape)
+
+
+def _variables(plan: Outline) -> set[str]:
+    """Return the names of all variables and arguments, which would hide a function."""
+    found = {f"output{place + 1}" for place in range(len(plan.results))}
+    for definition in (plan.root, *plan.definitions):
+        found |= {*definition.inputs, *(item.name for item in definition.parameters)}
+        found |= {statement.target for statement in definition.statements if statement.target is not None}
+    return found
 
 
 def _head(items: Sequence[Parameter]) -> list[str]:

@@ -34,7 +34,7 @@ class _Found:
 
     def take(self, call: Call) -> None:
         """Add a call, or what it completes."""
-        for rule in (self._normalised, self._scaled, self._shifted, self._pooled):
+        for rule in (self._normalised, self._scaled, self._shifted, self._pooled, self._multiplied):
             made = rule(call)
             if made:
                 for item in made:
@@ -116,6 +116,13 @@ class _Found:
             return []
         attributes = {"output_size": call.shape[2:], "data": "NCHW"}
         return [dataclasses.replace(call, op="adaptive_avg_pool", inputs=(left.inputs[1],), attributes=attributes)]
+
+    def _multiplied(self, call: Call) -> list[Call]:
+        """Recognise a product of several values, whose steps are called after it: there is a Sum in ONNX, but no such product."""
+        inner = self._made_by(call.inputs[0], "mul") if call.op == "mul" and call.own else None
+        if inner is None or not inner.name.startswith(f"{call.name}/") or self.readers[inner.name] != 1:
+            return []
+        return [dataclasses.replace(call, inputs=(*inner.inputs, call.inputs[1]))]
 
     def _array(self, operand: Operand) -> np.ndarray[Any, Any] | None:
         if isinstance(operand, float):

@@ -117,6 +117,8 @@ def _arithmetic(op: str) -> Rule:
         terms = [node.term(place) for place in range(len(node.proto.input))]
         if len(terms) == 1:
             return node.word("identity", *terms)
+        if node.proto.op_type == "Sum" and all(node.known(place) is None for place in range(len(terms))):
+            return node.word(op, *terms)
         made: list[Word] = []
         total = terms[0]
         for place, term in enumerate(terms[1:], 1):

@@ -33,7 +33,7 @@ class _Translator:
 
     def tape(self) -> Tape:
         for place, node in self.graph.nodes:
-            if self.walk.visit(place, node) and self._floating(node):
+            if self.walk.visit(place, node):
                 self._call(place, node)
         return Tape(
             plain(self.graph.name),
@@ -43,13 +43,11 @@ class _Translator:
             tuple(self._outputs()),
         )
 
-    def _floating(self, node: onnx.NodeProto) -> bool:
-        return self.walk.floating(node.output[0])
-
     def _call(self, place: int, node: onnx.NodeProto) -> None:
         scope = self._scope(node)
         where = self.walk.where(place, node)
-        for word in words(self._node(node)):
+        seen = self._node(node)
+        for word in words(seen) if self.walk.floating(node.output[0]) else seen.foreign("a result that is not float or double"):
             self.calls.append(Call(word.op, word.name, word.inputs, word.shape, word.attributes, scope.path, scope.own, where))
 
     def _scope(self, node: onnx.NodeProto) -> Scope:

@@ -1,0 +1,106 @@
+"""VGG as a graph of ONNX, operators of opset 20.
+
+With its weights, it is saved by:
+
+    net = load_weights(vgg(), "weights.safetensors")
+    onnx.save(net, "vgg.onnx")
+"""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import load_file
+
+
+def tensor(name, shape):
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *shape])
+
+
+def window(kernel, stride, pads):
+    """Return the attributes of a sliding window."""
+    return {
+        "kernel_shape": spread(kernel, 2),
+        "strides": spread(stride, 2),
+        "pads": spread(pads, 4),
+    }
+
+
+def spread(value, count):
+    """Return one number for all axes or sides as so many, and several as they are."""
+    return [value] * count if isinstance(value, int) else list(value)
+
+
+class Graph:
+    """Collect nodes and weights; a node, its output and its weights share a name."""
+
+    def __init__(self):
+        self.nodes, self.weights, self.inputs, self.outputs = [], [], [], []
+
+    def input(self, name, *shape):
+        self.inputs.append(tensor(name, shape))
+        return name
+
+    def output(self, value, *shape):
+        self.outputs.append(tensor(value, shape))
+
+    def node(self, op, name, *inputs, **attributes):
+        self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
+        return name
+
+    def weight(self, name, *shape, fill=0):
+        array = np.full(shape, fill, np.float32)
+        self.weights.append(numpy_helper.from_array(array, name))
+        return name
+
+    def conv(self, name, x, inputs, outputs, kernel, *, pads=0):
+        attributes = window(kernel, 1, pads)
+        shape = outputs, inputs, *attributes["kernel_shape"]
+        weight = self.weight(f"{name}.weight", *shape)
+        bias = self.weight(f"{name}.bias", outputs)
+        return self.node("Conv", name, x, weight, bias, **attributes)
+
+    def linear(self, name, x, inputs, outputs):
+        weight = self.weight(f"{name}.weight", outputs, inputs)
+        bias = self.weight(f"{name}.bias", outputs)
+        return self.node("Gemm", name, x, weight, bias, transB=1)
+
+    def max_pool(self, name, x, kernel, *, stride=1):
+        attributes = window(kernel, stride, 0)
+        return self.node("MaxPool", name, x, **attributes)
+
+    def model(self, name):
+        graph = helper.make_graph(
+            self.nodes, name, self.inputs, self.outputs, self.weights
+        )
+        opsets = [helper.make_opsetid("", 20)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=9)
+
+
+def block(g, name, x, in_channels, out_channels, convs):
+    for i in range(1, convs + 1):
+        x = g.conv(f"{name}.conv{i}", x, in_channels, out_channels, 3, pads=1)
+        x = g.node("Relu", f"{name}.relu{i}", x)
+        in_channels = out_channels
+    return g.max_pool(f"{name}.pool", x, 2, stride=2)
+
+
+def vgg() -> onnx.ModelProto:
+    g = Graph()
+    x = g.input("input", 1, 32, 32)
+    x = block(g, "block1", x, 1, 4, convs=1)  # 4x16x16
+    x = block(g, "block2", x, 4, 8, convs=1)  # 8x8x8
+    x = block(g, "block3", x, 8, 12, convs=2)  # 12x4x4
+    x = block(g, "block4", x, 12, 16, convs=3)  # 16x2x2
+    x = g.node("Flatten", "flatten", x)  # 64
+    x = g.linear("linear", x, 64, 10)
+    g.output(x, 10)
+    return g.model("vgg")
+
+
+def load_weights(net, path):
+    """Fill the weights from a safetensors file in which they have the same names."""
+    arrays = load_file(path)
+    for weight in net.graph.initializer:
+        array = arrays[weight.name].astype(np.float32).reshape(weight.dims)
+        weight.CopyFrom(numpy_helper.from_array(array, weight.name))
+    return net
