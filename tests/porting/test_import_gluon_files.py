@@ -242,7 +242,7 @@ def test_a_graph_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 LENET = """
-from unicnn_mxnet.compat import mx
+import mxnet as mx
 from mxnet import nd
 W1, b1 = nd.ones((4, 1, 3, 3)), nd.zeros(4)
 W2 = nd.ones((4, 2))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -76,6 +78,7 @@ def _from_python(text: str) -> Any:
         raise PortError(f"{path}: there is no such file. Check the path.")
     sys.path.insert(0, str(Path(path).resolve().parent))
     try:
+        _prepare(Path(path).read_text(encoding="utf-8", errors="replace"))
         found = runpy.run_path(path)
     except Exception as error:
         detail = " ".join(f"{type(error).__name__}: {error}".split())
@@ -85,6 +88,14 @@ def _from_python(text: str) -> Any:
     if name not in found:
         raise PortError(f"{path}: has no {name!r}.{closest(name, [key for key in found if not key.startswith('_')])}")
     return _made(text, found[name])
+
+
+def _prepare(source: str) -> None:
+    """Import the importers of the frameworks that a file imports: they know how theirs is imported beside this NumPy."""
+    for info in plugins.dialects().values():
+        if info.installed and re.search(rf"^\s*(import|from) {re.escape(info.framework)}\b", source, re.MULTILINE):
+            with contextlib.suppress(UnicnnError):
+                info.importer()
 
 
 def _made(text: str, value: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from unicnn import plugins
 from unicnn.errors import PortError, UnicnnError
 from unicnn.files import to_dict
 from unicnn.porting.proof.side import ImportedSide, Observed
@@ -39,6 +40,7 @@ def _answer(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     given = np.load(folder / "given.npz", allow_pickle=False)
     inputs = [given[f"input{i}"] for i in range(job["inputs"])]
     cotangents = [given[f"cotangent{i}"] for i in range(job["outputs"])]
+    plugins.dialect(job["dialect"]).importer()  # it knows how its framework is imported beside this NumPy
     scope = runpy.run_path(job["file"])
     for name in (job["entry"], "load_weights"):
         if not callable(scope.get(name)):
