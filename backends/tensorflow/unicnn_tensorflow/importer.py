@@ -34,6 +34,7 @@ def accepts(value: object) -> bool:
 def record(value: Any, inputs: tuple[tuple[int, ...], ...], *, training: bool) -> Recording:
     """Return the tape of one pass over inputs of these shapes; nothing is computed and no variable changes."""
     shapes = tuple(tuple(int(size) for size in shape) for shape in inputs)
+    _check_inputs(value)
 
     def walker(given: tuple[tuple[int, ...], ...], training: bool = False) -> Walker:
         traced = trace(value, given, training, _dtype(value))
@@ -89,6 +90,15 @@ def _input_names(value: Any, count: int) -> list[str]:
         return [key if _AUTOMATIC.fullmatch(symbol.name) else symbol.name for key, symbol in zip(default, symbols, strict=True)]
     names = [name for name in parameters(value) if name not in ("self", "training", "mask")]
     return names[:count] if 1 < count <= len(names) else default
+
+
+def _check_inputs(value: Any) -> None:
+    for symbol in (getattr(value, "inputs", None) or ()) if kinds.is_layer(value) else ():
+        if symbol.dtype not in ("float32", "float64"):
+            raise PortError(
+                f"The input {symbol.name} of {value.name} takes numbers of type {symbol.dtype}, and a description's take real numbers. "
+                'Make it keras.Input(..., dtype="float32") and convert what is fed to it.'
+            )
 
 
 def _mentioned(function: Any) -> list[Any]:
