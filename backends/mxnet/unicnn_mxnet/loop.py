@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from unicnn.porting.loops import Frame, assembled, call, counters, rate_function
 from unicnn.porting.loops.frame import indented
+from unicnn.porting.loops.rates import shifted
 from unicnn.porting.loops.words import comment, labelled, short, target, tidy
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm
 from unicnn.training.recipe import Recipe
@@ -35,7 +36,7 @@ def training(recipe: Recipe) -> str:
                 "parameters = net.collect_params()",
                 "like = next(iter(parameters.values()))  # batches get its type and context",
                 'kind = {"dtype": like.dtype, "ctx": like.list_ctx()[0]}',
-                *([f"schedule = {schedule}"] if schedule else []),
+                *([*_notes(recipe), f"schedule = {schedule}"] if schedule else []),
                 *made(recipe, own, bool(schedule)),
                 *_loss_function(recipe),
             ],
@@ -110,6 +111,12 @@ def _clipped(recipe: Recipe) -> list[str]:
     ]
 
 
+def _notes(recipe: Recipe) -> list[str]:
+    if isinstance(recipe.schedule, StepDecay):
+        return ["# MXNet would let the rate fall to 1e-8 at the least."]
+    return shifted(recipe.schedule, "later")
+
+
 def _schedule(recipe: Recipe) -> str:
     """Return MXNet's own scheduler, or nothing if there is none or the loop has to know the rate beforehand."""
     of, rate = recipe.schedule, recipe.optimizer.learning_rate
@@ -117,7 +124,6 @@ def _schedule(recipe: Recipe) -> str:
         return ""
     name, base = "mx.lr_scheduler.", {"base_lr": rate}
     if isinstance(of, StepDecay) and of.gamma <= 1:
-        # MXNet would stop at a rate of 1e-8.
         return call(f"{name}FactorScheduler", repr(of.size), options={"factor": of.gamma, "stop_factor_lr": 0.0, **base})
     if isinstance(of, MultiStepDecay) and of.gamma <= 1:
         places = [place + (of.boundary == "earlier") for place in of.milestones]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unicnn.porting.loops import Frame, assembled, call, counters, divided, rate_function, reason
 from unicnn.porting.loops.frame import indented
+from unicnn.porting.loops.rates import shifted
 from unicnn.porting.loops.words import comment, each, grouped, labelled, target, tidy
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
 from unicnn.training.optimizers import power
@@ -24,7 +25,8 @@ def training(recipe: Recipe) -> str:
     rate = "" if schedule else rate_function(recipe.optimizer.learning_rate, recipe.schedule)
     units = () if schedule else counters(recipe.schedule)
     made_rate = schedule or repr(recipe.optimizer.learning_rate)
-    setup = [f"learning_rate = {schedule}"] if "(" in schedule else []
+    notes = shifted(recipe.schedule, "earlier") or (["# Keras would end at 1e-4."] if "end_learning_rate=0.0" in schedule else [])
+    setup = [*notes, f"learning_rate = {schedule}"] if "(" in schedule else []
     setting = f"optimizer.learning_rate = learning_rate({', '.join({'update': 'len(losses)'}.get(unit, unit) for unit in units)})"
     return assembled(
         recipe,

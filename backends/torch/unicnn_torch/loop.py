@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unicnn.porting.loops import Frame, assembled, call, counters, divided, factor_function, rate_function, reason
+from unicnn.porting.loops.rates import shifted
 from unicnn.porting.loops.words import comment, labelled, target, tidy
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
 from unicnn.training.recipe import Recipe
@@ -33,7 +34,7 @@ def training(recipe: Recipe) -> str:
             setup=[
                 "like = next(net.parameters())  # batches get its type and device",
                 *made(recipe, bool(own)),
-                *([f"scheduler = {scheduler}"] if scheduler else []),
+                *([*shifted(recipe.schedule, "later"), f"scheduler = {scheduler}"] if scheduler else []),
                 *_loss_function(recipe),
                 "net.train()",
             ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from unicnn.porting.loops import call, constant
+from unicnn.porting.loops.rates import shifted
 from unicnn.porting.loops.words import grouped, tidy
 from unicnn.training.clipping import ClipGlobalNorm, ClipNorm, ClipValue
 from unicnn.training.optimizers import SGD, Adagrad, Optimizer, RMSProp
@@ -79,7 +80,7 @@ def definitions(recipe: Recipe) -> list[str]:
 def made(recipe: Recipe) -> list[str]:
     """Return the statements that make the transformation of gradients into updates."""
     rate = scheduled(recipe)
-    before = [f"schedule = {rate}"] if "(" in rate else []
+    before = [*shifted(recipe.schedule, "later"), f"schedule = {rate}"] if "(" in rate else []
     name = "schedule" if before else rate or "learning_rate"
     parts = [*_clipped(recipe), *_l2(recipe), *_core(recipe, name)]
     whole = parts[0] if len(parts) == 1 else f"optax.chain({', '.join(parts)})"

@@ -58,6 +58,15 @@ def _group(index: str) -> str:
     return f"({index})" if " " in index else index
 
 
+def shifted(schedule: Schedule, boundary: str) -> list[str]:
+    """Return the comment on milestones that are moved by one, `boundary` being what the framework's own mean."""
+    if not isinstance(schedule, MultiStepDecay) or schedule.boundary == boundary:
+        return []
+    if boundary == "later":
+        return ["# One later each: at a milestone the earlier rate still holds."]
+    return ["# One earlier each: at Keras's boundary the earlier rate still holds."]
+
+
 def rate_function(rate: float, schedule: Schedule) -> str:
     """Return the definition of `learning_rate(update)`, or of `epoch`, or of both."""
     names = counters(schedule)
