@@ -30,10 +30,10 @@ def diff(
     """Return what differs between two networks, or two recipes, and what each difference does to the numbers.
 
     Each may be a Model or a Recipe, an imported network, a framework's own network, or a text that names one; for a framework's, `input`
-    is the shape it takes, batch axis included, and `other_input` that of the second one, if it is another. Both networks are run on the NumPy backend in float64
-    with the same weights, the first one's, on `batch` random samples (as many as are quick by default); `run=False` only compares what
-    is written. `seed` draws the samples, and weights where none came with a network. `training=False` does not read what a
-    framework's network does in training. `progress` is told what is being done.
+    is the shape it takes, batch axis included, and `other_input` that of the second one, if it is another. Both networks are run on the
+    NumPy backend in float64 with the same weights, the first one's, on `batch` random samples (as many as are quick by default);
+    `run=False` only compares what is written. `seed` draws the samples, and weights where none came with a network. `training=False`
+    does not read what a framework's network does in training. `progress` is told what is being done.
     """
     first, second = subject(a, input, training=training), subject(b, input if other_input is None else other_input, training=training)
     if isinstance(first, Recipe) and isinstance(second, Recipe):

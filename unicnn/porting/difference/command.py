@@ -28,7 +28,10 @@ def diff(
         str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE, or to standard output if it is '-'.")
     ] = None,
 ) -> None:
-    """Compare two networks, or two recipes: what differs, and what each difference does to the numbers. Exits 0 if nothing does anything, 1 if something does, 2 on bad input."""
+    """Compare two networks, or two recipes: what differs, and what each difference does to the numbers.
+
+    Exits 0 if nothing that differs does anything, 1 if something does, 2 on bad input.
+    """
     from unicnn.errors import InputError
     from unicnn.porting.difference import diff as ask
     from unicnn.porting.difference.report import show

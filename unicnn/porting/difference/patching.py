@@ -12,7 +12,7 @@ from unicnn.porting.difference.matching import OUTPUT
 from unicnn.porting.difference.wiring import Join, Wiring
 
 Atom: TypeAlias = tuple[str, str, str]
-"""One change: ("field", layer, field), ("op", layer, ""), ("drop", layer, ""), ("add", layer of the second network, ""), ("wire", reader, "")."""
+"""One change: a kind, a layer and, for "field", the field. "field", "op", "drop" and "wire" name a layer of the first network, "add" one of the second."""
 
 
 def patched(wiring: Wiring, atoms: Collection[Atom]) -> Model:

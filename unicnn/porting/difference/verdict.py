@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def network(result: NetworkDiff) -> str:
     """Return the verdict on two networks."""
-    names = f"{result.a} and {result.b}"
+    names = f"{result.a} and {result.b}" if result.a != result.b else "The two"
     if result.same:
         return f"The same network: {_alike(result)}."
     live = _live(result.differences)
