@@ -10,6 +10,7 @@ from unicnn.graph import Node
 from unicnn.ops.fields import NO_PADDING, Pair, Sides, shortest
 from unicnn.ops.pool import resolve_padding
 from unicnn.porting.outline import Argument, Make, Template
+from unicnn.porting.outline.crops import Crop, crop_of
 from unicnn.porting.outline.text import number, value
 
 PLAIN = Template("{self}({all})")
@@ -101,25 +102,22 @@ def _padding_reason(op: Any) -> str:
     return "More padding on one side than on the other, which padding= cannot say."
 
 
-def _crop(node: Node) -> tuple[Pair, Pair] | None:
-    """Return padding and output_padding of a transposed convolution, or None if its crop must be cut out of the full output."""
-    (top, bottom), (left, right) = node.attributes["crop"]
-    extra = (top - bottom, left - right)
-    limits = (max(s, d) for s, d in zip(node.attributes["stride"], node.attributes["dilation"], strict=True))
-    return ((top, left), extra) if all(0 <= e < limit for e, limit in zip(extra, limits, strict=True)) else None
+def _crop(node: Node) -> Crop | None:
+    a = node.attributes
+    return crop_of(a["crop"], (max(a["stride"][0], a["dilation"][0]), max(a["stride"][1], a["dilation"][1])))
 
 
 def _conv_transpose(node: Node) -> Make:
     op = node.op
     assert isinstance(op, ops.ConvTranspose2d)
-    padding, extra = _crop(node) or ((0, 0), (0, 0))
+    crop = _crop(node) or Crop((0, 0), (0, 0), NO_PADDING)
     arguments = (
         channels("in_channels", node.input_shapes[0][0]),
         channels("out_channels", op.out_channels),
         Argument("kernel_size", short(op.kernel_size)),
         optional("stride", short(op.stride), 1),
-        optional("padding", short(padding), 0),
-        optional("output_padding", short(extra), 0),
+        optional("padding", short(crop.padding), 0),
+        optional("output_padding", short(crop.output_padding), 0),
         Argument("groups", op.groups, 1, "channels", keyword=True),
         optional("bias", op.bias, True),
         optional("dilation", short(op.dilation), 1),
@@ -246,13 +244,23 @@ class Infinity:
 
 
 def _around(node: Node) -> Template:
-    """Return how a module is called, with what must be put around its input."""
+    """Return how a module is called, with what must be put around its input or taken from its output."""
+    if isinstance(node.op, ops.ConvTranspose2d):
+        return _sliced(_crop(node))
     sides = padded(node)
     if sides is None or uncounted(node):
         return PLAIN
     filling = f", value={_INFINITY}" if isinstance(node.op, ops.MaxPool2d) else ""
     reason = _padding_reason(node.op) if isinstance(node.op, ops.Conv2d) else _pool_reason(node)
     return Template(f"{{self}}(F.pad({{0}}, {border(sides)}{filling}))", reason=reason)
+
+
+def _sliced(crop: Crop | None) -> Template:
+    if crop is None or not crop.sliced:
+        return PLAIN
+    rows, columns = (f"{before or ''}:{-after or ''}" for before, after in crop.rest)
+    reason = "TensorFlow crops the odd pixel after; padding= crops both sides alike."
+    return Template(f"{{self}}({{0}})[:, :, {rows}, {columns}]", reason=reason)
 
 
 def _pool_function(node: Node) -> Template | None:

@@ -85,6 +85,8 @@ class Weaver:
         if not tail:
             return True
         op = unit.node.op if unit.node is not None else None
+        if template.text.count("{0}") > 1:
+            return False
         if op is None or isinstance(op, (*_HEAVY, *_MOVING)) or any(isinstance(_op(item), _MOVING) for item in tail):
             return False
         if isinstance(op, _MERGING) and any(item.calls > 1 for item in tail):

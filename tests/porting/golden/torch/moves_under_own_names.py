@@ -109,23 +109,6 @@ class LayerNorm(nn.LayerNorm):
         return y.movedim(self.last, self.axes)
 
 
-class CroppedConvTranspose2d(nn.ConvTranspose2d):
-    """Crop each side of the full output by itself; a negative side adds zeros."""
-
-    def __init__(self, *args, crop, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.crop = crop
-
-    def forward(self, x):
-        bias = None if self.bias is None else self.bias[:, None, None]
-        y = F.conv_transpose2d(
-            x, self.weight, None, self.stride, 0, 0, self.groups, self.dilation
-        )
-        y = F.pad(y, [max(-side, 0) for side in self.crop])
-        y = F.pad(y, [min(-side, 0) for side in self.crop])
-        return y if bias is None else y + bias
-
-
 class UnevenAvgPool2d(nn.Module):
     """Average windows over a padding of which only a part counts.
 
@@ -155,8 +138,9 @@ class Moves(nn.Module):
         self.hard = ScaledHardsigmoid(0.2, 0.5)
         self.mean = UnevenAvgPool2d(3, 2, (0, 1, 1, 0), (0, 0, 0, 0))
         self.most = nn.MaxPool2d(2, stride=1)
-        # PyTorch crops both sides alike, or less after; this crops each by itself.
-        self.wide = CroppedConvTranspose2d(7, 3, 3, stride=2, crop=(1, 0, 0, 2))
+        self.wide = nn.ConvTranspose2d(
+            7, 3, 3, stride=2, padding=(0, 1), output_padding=(0, 1)
+        )
         self.same = nn.Conv2d(3, 6, 3, stride=2)
         self.layernorm = LayerNorm((6, 3), axes=(1, 3), shift=False)
         self.batchnorm = BatchNorm2d(6, scale=False)
@@ -173,7 +157,8 @@ class Moves(nn.Module):
         x = self.mean(self.hard(x))  # 7x2x3
         # More padding on one side than on the other, which padding= cannot say.
         x = self.most(F.pad(x, (1, 0, 1, 1), value=float("-inf")))  # 7x3x3
-        x = self.wide(x)  # 3x5x6
+        # TensorFlow crops the odd pixel after; padding= crops both sides alike.
+        x = self.wide(x)[:, :, :-2, :]  # 3x5x6
         # TensorFlow's SAME puts the odd pixel after; padding= would put it on both
         # sides.
         x = self.batchnorm(self.layernorm(self.same(F.pad(x, (0, 1, 1, 1)))))  # 6x3x3

@@ -1,0 +1,1 @@
+"""How a network is written as Gluon source; nothing here imports MXNet."""
