@@ -36,6 +36,7 @@ class Straight(autograd.Function):
         pytest.param(lambda x: x if nd.sum(x).asscalar() > 0 else -x, ["asscalar()"], id="branching on a value"),
         pytest.param(lambda x: x.as_np_ndarray(), ["mx.np"], id="going over to NumPy's imitation"),
         pytest.param(lambda x: Straight()(x), ["Straight", "a derivative of its own"], id="a derivative of its own"),
+        pytest.param(lambda x: nd.LeakyReLU(x, numbers(1), act_type="prelu"), ["prelu", "Use LeakyReLU"], id="a learned slope"),
         pytest.param(lambda x, w: x * w, ["lambda x: net(x, parameters)"], id="an argument too many"),
         pytest.param(lambda x: nd.ones((2, 3)), ["does not depend"], id="a constant output"),
         pytest.param(lambda x: (x, 3), ["returns int"], id="an output that is no array"),
@@ -106,6 +107,14 @@ def test_a_batch_norm_without_scale_and_center_has_neither() -> None:
     frozen.initialize()
     frozen.collect_params().setattr("grad_req", "null")
     assert None not in importer.record(frozen, ((2, 3, 4, 4),)).tape.calls[0].inputs
+
+
+def test_numbers_of_float16_are_refused() -> None:
+    net = nn.Dense(3, in_units=5)
+    net.initialize()
+    net.cast("float16")
+    with pytest.raises(PortError, match=r"net.cast\('float32'\)"):
+        importer.record(net, ((2, 5),))
 
 
 def test_a_block_without_values_is_refused() -> None:

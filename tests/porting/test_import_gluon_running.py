@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -154,3 +155,46 @@ def test_the_original_trains_as_the_description_does(net: Any, shape: tuple[int,
         assert distance(theirs.weights[name], mine.weights[name]) < TOLERANCE, name
     last = list(found.weights)[-1]
     assert distance(theirs.weights[last], np.asarray(found.weights[last], np.float64)) > 1e-3
+
+
+class Counting(mx.gluon.Block):
+    """Be a block that keeps statistics in attributes, as networks from scratch do."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.mean, self._calls = nd.zeros((1, 3)), 0
+
+    def forward(self, x: Any) -> Any:
+        self._calls += 1
+        self.late = x
+        if mx.autograd.is_training():
+            self.mean = 0.9 * self.mean + 0.1 * x.mean(axis=0, keepdims=True)
+        return x - self.mean
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+def test_what_a_block_keeps_in_attributes_is_as_it_was(training: bool) -> None:
+    net = Counting()
+    mean = net.mean
+    recording = importer.record(net, ((4, 3),), training=training)
+    assert [call.op for call in recording.tape.calls] == (["mul", "mean", "mul", "add", "sub"] if training else ["sub"])
+    assert "mean" in recording.tape.constants
+    assert net.mean is mean
+    assert (net._calls, hasattr(net, "late")) == (0, False)
+    net(nd.ones((4, 3)))
+    assert (net._calls, hasattr(net, "late")) == (1, True)
+
+
+def test_objects_that_can_be_called_and_partial_functions_name_their_arrays() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.w = nets_gluon.numbers(5, 3)
+
+        def __call__(self, x: Any) -> Any:
+            return nd.dot(x, self.w)
+
+    def given(x: Any, w: Any) -> Any:
+        return nd.dot(x, w)
+
+    for net in (Net(), Net().__call__, functools.partial(given, w=nets_gluon.numbers(5, 3))):
+        assert from_framework(net, (2, 5)).origins["linear1.weight"].constant == "w"

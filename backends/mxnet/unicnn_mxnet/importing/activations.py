@@ -33,6 +33,8 @@ def leaky_relu(heard: Heard, page: Page) -> None:
         page.last("gelu", x, approximate="none")
     elif kind == "selu":
         page.last("mul", page.step("elu", (x,), heard.shapes[0], alpha=SELU_ALPHA), SELU_SCALE)
+    elif kind == "prelu":
+        raise page.refused("its slope is learned (prelu), and a description has slopes that are given.", "Use LeakyReLU with a slope.")
     else:
         page.foreign(f"act_type={kind}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -43,6 +45,8 @@ class Survey:
     classes: dict[str, str] = field(default_factory=dict)
     dtypes: set[str] = field(default_factory=set)
     """The types of the arrays that the network is sure to use."""
+    owners: list[Any] = field(default_factory=list)
+    """The objects that may keep something from one call to the next."""
 
     @property
     def dtype(self) -> str:
@@ -55,6 +59,7 @@ class Survey:
             return
         self.blocks[id(block)] = Placed(path, is_layer(block) and path != "")
         self.classes[path] = type(block).__name__
+        self.owners.append(block)
         for named in _arrays_of(block, path):
             self.arrays.setdefault(id(named.array), named)
             self.dtypes.add(named.array.dtype.__name__)
@@ -111,11 +116,19 @@ def _loose(name: str, value: Any) -> Iterator[tuple[str, Any]]:
                 yield f"{name}.{key}", item
 
 
+def owner_of(function: Any) -> Any:
+    """Return the object whose method a function is, or which is called itself; None of a plain function."""
+    return None if inspect.isfunction(function) else getattr(function, "__self__", function)
+
+
 def variables(function: Callable[..., Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a function names (attributes of its object, variables around it, defaults), and what else its module holds."""
-    owner = getattr(function, "__self__", None)
+    if isinstance(function, functools.partial):
+        found, others = variables(function.func)
+        return found | {f"argument{i + 1}": item for i, item in enumerate(function.args)} | function.keywords, others
+    owner = owner_of(function)
     if not inspect.isfunction(function) and not inspect.ismethod(function):
-        owner, function = function, type(function).__call__
+        function = type(function).__call__
     function = inspect.unwrap(getattr(function, "__func__", function))
     found: dict[str, Any] = dict(vars(owner)) if owner is not None and hasattr(owner, "__dict__") else {}
     if not inspect.isfunction(function):
@@ -132,6 +145,7 @@ def survey(value: Any) -> Survey:
     result = Survey()
     if not isinstance(value, Block):
         _add_variables(result, *variables(value))
+        result.owners += [owner for owner in [owner_of(value)] if hasattr(owner, "__dict__") and not inspect.ismodule(owner)]
         return result
     result.add_block(value, "")
     if not _is_gluons(value):
@@ -165,6 +179,18 @@ def _is_gluons(block: Any) -> bool:
 
 def _own_hybrid(block: Any) -> bool:
     return isinstance(block, mx.gluon.HybridBlock) and type(block).forward is mx.gluon.HybridBlock.forward
+
+
+@contextlib.contextmanager
+def kept(found: Survey) -> Iterator[None]:
+    """Give every object of a network, afterwards, the attributes that it had: a network may keep running statistics in them."""
+    before = [(owner, dict(vars(owner))) for owner in found.owners]
+    try:
+        yield
+    finally:
+        for owner, attributes in before:  # past Block's own way of setting them, which looks at each
+            vars(owner).clear()
+            vars(owner).update(attributes)
 
 
 def settle(value: Any, inputs: tuple[Any, ...]) -> None:

@@ -16,7 +16,7 @@ from unicnn_mxnet.importing import activations, arithmetic, arrays, layers, pool
 from unicnn_mxnet.importing.calling import called, title
 from unicnn_mxnet.importing.listening import Listener
 from unicnn_mxnet.importing.page import written
-from unicnn_mxnet.importing.survey import Named, Survey, names_of_inputs, settle, survey
+from unicnn_mxnet.importing.survey import Named, Survey, kept, names_of_inputs, settle, survey
 
 WRITERS = (activations, arithmetic, layers, pools, shapes)
 """The modules that register how operators are written down."""
@@ -35,7 +35,7 @@ def listened(listener: Listener, value: Any, inputs: Sequence[Any], names: Seque
     """Run a network under a listener, and return its outputs."""
     for name, array in zip(names, inputs, strict=True):
         listener.feed(name, array)
-    with listener.listening():
+    with kept(listener.survey), listener.listening():
         outputs = called(value, inputs)
     return [(key, listener.stand_ins.get(id(array), array)) for key, array in outputs]
 
@@ -48,10 +48,15 @@ def recorded(value: Any, shapes: tuple[tuple[int, ...], ...], *, training: bool)
         )
     found = survey(value)
     mx.nd.waitall()  # see values_of
+    if "float16" in found.dtypes:
+        raise PortError(
+            f"{title(value)} holds numbers of float16, with which MXNet does not compute on a CPU. Call net.cast('float32') before."
+        )
     random = np.random.default_rng(0)
     inputs = [arrays.of(random.standard_normal(shape), found.dtype) for shape in shapes]
     with mx.autograd.record(train_mode=True) if training else mx.autograd.pause(train_mode=False):
-        settle(value, tuple(inputs))
+        with kept(found):
+            settle(value, tuple(inputs))
         found = survey(value)
         listener = Listener(found, still=not training)
         taken = {named.name for named in found.arrays.values()}
