@@ -10,7 +10,7 @@ import pytest
 
 import unicnn as un
 from unicnn.errors import PortError, UnsupportedError
-from unicnn.porting.reading import from_framework
+from unicnn.porting.reading import from_framework, read_file
 
 from .keras_agreement import agreement, calls, constant, filled, importer, keras, only, recorded, sequential, tf, variables
 from .proving import distances, worst
@@ -488,6 +488,9 @@ def test_a_file_is_read_as_data(tmp_path: Path) -> None:
     assert recorded(again, (2, 12, 10, 3)).tape.calls == recorded(net, (2, 12, 10, 3)).tape.calls
     for name, variable in variables(net).items():
         assert np.array_equal(variable.numpy(), constant(again, name))
+    found = read_file(tmp_path / "net.keras", (2, 12, 10, 3))
+    assert found.model == from_framework(net, (2, 12, 10, 3)).model
+    assert found.model.name == "net"
 
 
 def test_code_in_a_file_is_not_run(tmp_path: Path) -> None:

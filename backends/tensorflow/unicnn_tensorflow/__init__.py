@@ -31,6 +31,7 @@ def unicnn_dialect() -> DialectInfo:
         install="pip install tensorflow-cpu",
         backend="tensorflow",
         objects=("keras", "tensorflow"),
+        suffixes=(".keras",),
         styles=("functional", "sequential"),
         channels_last=True,
     )
