@@ -26,7 +26,11 @@ def model(body: str, given: str = IMAGE, opset: int = 20, result: str = "y", wei
     net = onnx.parser.parse_model(f'<ir_version: 9, opset_import: ["" : {opset}]> net ({given}) => (float {result}) {{ {body} }}')
     rng = np.random.default_rng(7)
     for name, *sizes in (item.split() for item in weights.split(",") if item):
-        array = np.abs(rng.normal(size=[int(size) for size in sizes])) + 0.5 if name == "var" else rng.normal(size=[int(size) for size in sizes])
+        array = (
+            np.abs(rng.normal(size=[int(size) for size in sizes])) + 0.5
+            if name == "var"
+            else rng.normal(size=[int(size) for size in sizes])
+        )
         net.graph.initializer.append(onnx.numpy_helper.from_array(array.astype(np.float32), name))
     return net
 
@@ -44,7 +48,9 @@ def apart(recording: Recording, dtype: str = "float32") -> float:
     """Return how far a run of the original is from what the tape says."""
     given = drawn(recording)
     ran = recording.runner.run(given, [], dtype)
-    return max(distance(wanted.astype(np.float64), found) for wanted, found in zip(ran.outputs, outputs(recording.tape, given), strict=True))
+    return max(
+        distance(wanted.astype(np.float64), found) for wanted, found in zip(ran.outputs, outputs(recording.tape, given), strict=True)
+    )
 
 
 W3 = "w 6 4 3 3, b 6"
@@ -145,7 +151,9 @@ def test_vectors_too(body: str, weights: str) -> None:
 
 
 @pytest.mark.parametrize("opset", [13, 17])
-@pytest.mark.parametrize("body", ["y = ReduceMean<axes=[2,3]>(x)", "y = BatchNormalization(x, s, b, m, var)"], ids=["attribute axes", "normalised"])
+@pytest.mark.parametrize(
+    "body", ["y = ReduceMean<axes=[2,3]>(x)", "y = BatchNormalization(x, s, b, m, var)"], ids=["attribute axes", "normalised"]
+)
 def test_older_opsets_are_read_in_their_own_sense(body: str, opset: int) -> None:
     recording = recorded(model(body, opset=opset, weights="s 4, b 4, m 4, var 4"))
     assert apart(recording) < SINGLE

@@ -164,7 +164,7 @@ METHODS: Mapping[str, str] = {
 """,
     "adaptive_pool": '''
     def adaptive_pool(self, name, x, size, output_size):
-        """Average windows that differ in size or overlap: products with zeros and ones."""
+        """Average windows that differ in size or overlap: sums of chosen cells."""
         rows, columns = map(cells, size, output_size)
         counts = np.outer(rows.sum(1), columns.sum(1))
         rows = self.constant(f"{name}/rows", rows)
