@@ -71,12 +71,17 @@ def scope_of(name: str) -> str:
 
 
 def functional(graph: Graph, expressible: Collection[str]) -> frozenset[str]:
-    """Return which of the layers `expressible` may be written as function calls: those that the rule then calls as they are called.
+    """Return the largest set of the layers `expressible` that may be written as function calls, because the rule calls them as they are called.
 
-    Whatever must be a module instead has a name of its own and numbers the others anew, until nothing changes.
+    Whatever must be a module instead has a name of its own, which numbers of the others skip.
     """
-    glue = frozenset(expressible)
-    taken = [name for name, _ in graph.model.inputs]
+    taken = {name for name, _ in graph.model.inputs}
+    every = taken | {node.name for node in graph.nodes}
+    groups: dict[tuple[str, str], list[str]] = {}
+    for node in graph.nodes:
+        if node.name in expressible:
+            groups.setdefault((scope_of(node.name), node.op.prefix), []).append(node.name)
+    glue = frozenset(name for (scope, prefix), group in groups.items() for name in _given_back(scope, prefix, group, every))
     while True:
         occurrences = [Occurrence(scope_of(n.name), n.op.prefix, None if n.name in glue else n.name) for n in graph.nodes]
         kept = frozenset(
@@ -85,3 +90,27 @@ def functional(graph: Graph, expressible: Collection[str]) -> frozenset[str]:
         if kept == glue:
             return glue
         glue = kept
+
+
+def _given_back(scope: str, prefix: str, group: Sequence[str], every: Collection[str]) -> list[str]:
+    """Return the most layers of one prefix in one scope that the rule gives their names back.
+
+    Those without a number are one; those with numbers rise in order, and each smaller number is somebody's name.
+    """
+    plain = f"{scope}.{prefix}" if scope else prefix
+    last = next(i for i in itertools.count(1) if f"{plain}{i}" not in every) - 1
+    places = {f"{plain}{i}": i for i in range(1, last + 1)}
+    rising = _longest_rising([places[name] for name in group if name in places])
+    alone = [plain] if scope and plain in group else []
+    if len(rising) > 1 or (rising and (not scope or (plain in every and not alone))):
+        return [f"{plain}{i}" for i in rising]
+    return alone
+
+
+def _longest_rising(numbers: Sequence[int]) -> list[int]:
+    """Return the longest subsequence that rises; of several, the first."""
+    best: list[list[int]] = []
+    for number in numbers:
+        before = max((found for found in best if found[-1] < number), key=len, default=[])
+        best.append([*before, number])
+    return max(best, key=len, default=[])

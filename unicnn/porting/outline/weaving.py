@@ -30,6 +30,7 @@ class Pending:
     calls: int
 
 
+PLAIN = Template("{self}({all})")
 Form = Callable[[Unit], tuple[Template, str]]
 
 
@@ -150,7 +151,7 @@ class Weaver:
         target = self.names[source]
         if any(name == target and self.remaining[value] > 0 for value, name in self.names.items()):
             copied = Pending(source, Value(target), 0)
-            target = self._variable(Pending(source, Value(""), 0))
+            target = self._variable(Pending(source, Apply(PLAIN, "", ()), 0))
             self._assign(target, copied)
         self.names[run[-1].output] = target
         self._assign(target, Pending("", expression, len(run)), run[0].name)
