@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -293,9 +294,9 @@ WORDS: Mapping[str, Callable[..., Array]] = {
     "mean": _reduce(np.mean),
     "max": _reduce(np.max),
     "sum": _reduce(np.sum),
-    "add": _plain(np.add),
+    "add": _plain(lambda *parts: reduce(np.add, parts)),
     "sub": _plain(np.subtract),
-    "mul": _plain(np.multiply),
+    "mul": _plain(lambda *parts: reduce(np.multiply, parts)),
     "div": _plain(np.divide),
     "maximum": _plain(np.maximum),
     "minimum": _plain(np.minimum),

@@ -223,9 +223,9 @@ def test_layers_over_one_axis_are_read_from_what_they_do(layer: Any) -> None:
 
 
 MERGING = [
-    (layers.Add(), ["add", "add"]),
+    (layers.Add(), ["add"]),
     (layers.Subtract(), ["sub"]),
-    (layers.Multiply(), ["mul", "mul"]),
+    (layers.Multiply(), ["mul"]),
     (layers.Average(), None),
     (layers.Maximum(), ["maximum", "maximum"]),
     (layers.Minimum(), ["minimum", "minimum"]),
