@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import keras
+
 from unicnn.errors import PortError
+from unicnn_tensorflow.importing.norms import kept_variance
 from unicnn_tensorflow.importing.sides import cropped_sides
 from unicnn_tensorflow.importing.trace import Visit
 
@@ -18,8 +21,8 @@ _DATA = {"channels_last": "NHWC", "channels_first": "NCHW"}
 
 def put(walker: Walker, visit: Visit) -> None:
     """Put a layer on the tape; its activation function follows by itself."""
-    cls = type(visit.layer).__name__
-    if cls in CONFIGURED:
+    cls = next((cls.__name__ for cls in type(visit.layer).__mro__ if cls.__name__ in CONFIGURED), None)
+    if cls is not None:
         CONFIGURED[cls](walker, visit)
 
 
@@ -107,7 +110,17 @@ def _batch_norm(walker: Walker, visit: Visit) -> None:
     held = (layer.gamma if layer.scale else None, layer.beta if layer.center else None, layer.moving_mean, layer.moving_variance)
     operands = (visit.inputs[0], *(None if item is None else walker.variable(item) for item in held))
     axis = layer.axis % len(visit.inputs[0].shape)
-    walker.put_core(visit, "batch_norm", operands, {"eps": layer.epsilon, "keep": layer.momentum, "unbiased": False, "axis": axis})
+    unbiased = type(layer) is not keras.layers.BatchNormalization and kept_variance(layer) == "unbiased"
+    walker.put_core(visit, "batch_norm", operands, {"eps": layer.epsilon, "keep": layer.momentum, "unbiased": unbiased, "axis": axis})
+
+
+def _merge(word: str) -> Callable[[Walker, Visit], None]:
+    """Return the function for a layer that joins any number of values one by one."""
+
+    def put_merge(walker: Walker, visit: Visit) -> None:
+        walker.put_core(visit, word, visit.inputs, {})
+
+    return put_merge
 
 
 def _layer_norm(walker: Walker, visit: Visit) -> None:
@@ -158,6 +171,7 @@ def _elu(walker: Walker, visit: Visit) -> None:
 
 CONFIGURED: Mapping[str, Callable[[Any, Visit], None]] = {
     "AdaptiveAveragePooling2D": _adaptive,
+    "Add": _merge("add"),
     "AveragePooling2D": _pool("avg_pool"),
     "BatchNormalization": _batch_norm,
     "Conv2D": _conv,
@@ -168,5 +182,6 @@ CONFIGURED: Mapping[str, Callable[[Any, Visit], None]] = {
     "ELU": _elu,
     "LayerNormalization": _layer_norm,
     "MaxPooling2D": _pool("max_pool"),
+    "Multiply": _merge("mul"),
     "SeparableConv2D": _separable,
 }

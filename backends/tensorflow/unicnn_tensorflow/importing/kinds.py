@@ -9,6 +9,8 @@ import keras
 from keras.src.backend.common import global_state
 from keras.src.utils.naming import to_snake_case
 
+from unicnn_tensorflow.importing import norms
+
 CONTAINER = "container"
 """A layer that the user has written, or a model: what it does is glue, and the layers that it calls are its parts."""
 PLAIN = "plain"
@@ -19,21 +21,26 @@ OPAQUE = "opaque"
 """A layer of Keras for which there is no word."""
 
 _CONFIGURED = frozenset({
-    "AdaptiveAveragePooling2D", "AveragePooling2D", "BatchNormalization", "Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D",
-    "Dropout", "ELU", "LayerNormalization", "MaxPooling2D", "SeparableConv2D",
+    "AdaptiveAveragePooling2D", "Add", "AveragePooling2D", "BatchNormalization", "Conv2D", "Conv2DTranspose", "Dense",
+    "DepthwiseConv2D", "Dropout", "ELU", "LayerNormalization", "MaxPooling2D", "Multiply", "SeparableConv2D",
 })  # fmt: skip
 _PLAIN = frozenset({
-    "Activation", "ActivityRegularization", "Add", "Average", "AveragePooling1D", "Concatenate", "Conv1D", "Cropping1D", "Cropping2D",
+    "Activation", "ActivityRegularization", "Average", "AveragePooling1D", "Concatenate", "Conv1D", "Cropping1D", "Cropping2D",
     "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Identity", "LeakyReLU",
-    "MaxPooling1D", "Maximum", "Minimum", "Multiply", "Normalization", "Permute", "ReLU", "Rescaling", "Reshape", "Softmax",
+    "MaxPooling1D", "Maximum", "Minimum", "Normalization", "Permute", "ReLU", "Rescaling", "Reshape", "Softmax",
     "Subtract", "ZeroPadding1D", "ZeroPadding2D",
 })  # fmt: skip
 _CONTAINERS = frozenset({"Functional", "Lambda", "Layer", "Model", "Sequential", "InputLayer"})
 
 
 def kind_of(layer: Any) -> str:
-    """Return the kind of a layer. A class that the user derives from one of Keras' is the user's: nobody knows what it changes."""
+    """Return the kind of a layer. A class that the user derives from one of Keras' is the user's: nobody knows what it changes.
+
+    Batch normalisation is tried out, because a class that keeps another running variance is still one.
+    """
     cls = type(layer)
+    if isinstance(layer, keras.layers.BatchNormalization) and cls is not keras.layers.BatchNormalization:
+        return CONTAINER if norms.kept_variance(layer) is None else CONFIGURED
     if not cls.__module__.startswith("keras.src.layers.") or cls.__name__ in _CONTAINERS:
         return CONTAINER
     if cls.__name__ in _CONFIGURED:
