@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,6 @@ from tests.porting.emitted import (
 )
 from tests.porting.structures import STRUCTURES, ZOO, structure
 from unicnn.errors import UnsupportedError
-from unicnn.graph import infer
 from unicnn.model import Layer, Model
 from unicnn.ops import (
     GELU,
@@ -44,8 +42,10 @@ from unicnn.ops import (
     MaxPool2d,
     ReLU,
 )
+from unicnn.porting.normal import first_difference
 from unicnn.porting.outline import Hints
 from unicnn.porting.outline.words import class_name
+from unicnn.porting.reading import from_framework
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
@@ -78,6 +78,10 @@ def exact(model: Model) -> Model:
 def bound(model: Model) -> float:
     """Return how far a result may be off: TensorFlow rounds the coefficients of GELU to float32."""
     return 1e-7 if any(isinstance(layer.op, GELU) for layer in model.layers) else 1e-10
+
+
+def native(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (*shape[1:], shape[0]) if len(shape) == 3 else shape
 
 
 def last(array: Any) -> Any:
@@ -163,3 +167,123 @@ def test_a_random_network_in_random_scopes_computes_what_the_model_says(seed: in
     source = written(model, "keras")
     check(source, model, tmp_path)
     assert complaints(source) == ""
+
+
+@pytest.mark.parametrize("name", [name for name in (*STRUCTURES, *ZOO) if name != "moves under own names"])
+def test_what_is_written_is_read_again_as_the_same_network(name: str) -> None:
+    model, hints = model_of(name)
+    keras.utils.clear_session()
+    net = executed(written(model, "keras", hints))[class_name(model.name)]()
+    found = from_framework(net, [(2, *native(shape)) for _, shape in model.inputs])
+    assert first_difference(model, found.model) is None
+    assert first_difference(Model.of(model.inputs, model.layers[:-1], name=model.name), found.model) is not None
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('layers.ReLU(name=f"{name}.relu1")', 'layers.ReLU(max_value=0.1, name=f"{name}.relu1")'),
+        ("layers.ZeroPadding2D(1, ", "layers.ZeroPadding2D(((0, 2), (0, 2)), "),
+        ("epsilon=1e-5", "epsilon=1e-3"),
+        ("layers.Add(", "layers.Maximum("),
+    ],
+)
+def test_a_line_that_is_wrong_is_noticed(right: str, wrong: str, tmp_path: Path) -> None:
+    model, hints = structure("bottlenecks")
+    source = written(model, "keras", hints)
+    assert right in source
+    held, inputs = weights(model), batch(model)
+    outputs, _, _ = run(build(source.replace(right, wrong), model, held, tmp_path), model, inputs)
+    assert distance(outputs, expected(model, held, inputs)[0]) > 1e-10
+
+
+def test_rows_that_are_not_reordered_are_noticed(tmp_path: Path) -> None:
+    model = un.zoo.lenet()
+    source = written(model, "keras")
+    assert "weight.transpose(0, 2, 3, 1)" in source
+    held, inputs = weights(model), batch(model)
+    outputs, _, _ = run(build(source.replace("weight.transpose(0, 2, 3, 1)", "weight"), model, held, tmp_path), model, inputs)
+    assert distance(outputs, expected(model, held, inputs)[0]) > 1e-3
+
+
+@pytest.mark.parametrize("running_var", ["biased", "unbiased"])
+def test_twenty_steps_of_batch_norm_are_the_models(running_var: str, tmp_path: Path) -> None:
+    ops = [Conv2d(3, 3), BatchNorm2d(keep=0.75, running_var=running_var), ReLU(), Flatten(), Linear(4)]
+    model = un.Sequential(ops, input=(2, 6, 6), name="normed")
+    source = written(model, "keras")
+    assert ("class UnbiasedBatchNormalization" in source) == (running_var == "unbiased")
+    held = weights(model)
+    net = build(source, model, held, tmp_path)
+    program = un.lower(model, "numpy", numerics="float64", weights=held)
+    optimizer, loss = keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        x, labels = rng.normal(size=(5, 2, 6, 6)), rng.integers(0, 4, 5)
+        with tf.GradientTape() as tape:
+            value = loss(labels, net(tf.constant(last(x)), training=True))
+        optimizer.apply(tape.gradient(value, [weight.value for weight in net.trainable_weights]), net.trainable_weights)
+        _, gradients = program.gradients(x, labels, mode="training")
+        moved = program.weights()
+        program.load({name: array - 0.5 * gradients.get(name, 0) for name, array in moved.items()})
+    norm = next(layer for layer in net.layers if isinstance(layer, keras.layers.BatchNormalization))
+    ended = program.weights()
+    for name, variable in (("scale", norm.gamma), ("shift", norm.beta), ("mean", norm.moving_mean), ("var", norm.moving_variance)):
+        assert distance([np.asarray(variable)], [ended[f"norm1.{name}"]]) < 1e-10
+    assert distance([np.asarray(norm.moving_variance)], [ended["norm1.var"] * (1 + 1e-9)]) > 1e-10
+
+
+@pytest.mark.parametrize("name", ["moves under own names", "bottlenecks"])
+def test_classes_of_a_files_own_are_saved_and_loaded(name: str, tmp_path: Path) -> None:
+    model, hints = structure(name)
+    net = build(written(model, "keras", hints), model, weights(model), tmp_path)
+    net.save(tmp_path / "net.keras")
+    again = keras.saving.load_model(tmp_path / "net.keras")
+    x = [last(value) for value in batch(model).values()]
+    assert np.array_equal(np.asarray(net(x[0])), np.asarray(again(x[0])))
+
+
+@pytest.mark.parametrize(
+    ("op", "shape", "line"),
+    [
+        (Conv2d(8, 7, 2, 3), (3, 224, 224), '# Pads 3 on every side; "same" would pad 2 before and 3 after.'),
+        (Conv2d(8, 3, 2, ((0, 1), (0, 1))), (3, 8, 8), 'padding="same"'),
+        (Conv2d(8, 3, padding=1, groups=2), (4, 8, 8), "groups=2"),
+        (Conv2d(4, 3, padding=1, groups=4), (4, 8, 8), "layers.DepthwiseConv2D(3"),
+        (Conv2d(4, 3, 2, dilation=2), (4, 9, 9), "Keras has no strides beside a dilation"),
+        (ConvTranspose2d(4, 3, 2, ((0, 1), (0, 1))), (4, 9, 9), 'layers.Conv2DTranspose(4, 3, strides=2, padding="same"'),
+        (ConvTranspose2d(4, 3, 2, 1, 1), (4, 9, 9), "layers.Cropping2D"),
+        (ConvTranspose2d(4, 3, 2, groups=2), (4, 9, 9), "class GeneralConv2DTranspose"),
+        (MaxPool2d(3, 2, 1), (4, 8, 8), "class LowestPadding2D"),
+        (MaxPool2d(3, 1, 1), (4, 8, 8), 'padding="same"'),
+        (AvgPool2d(3, 1, 1, count_include_pad=False), (4, 8, 8), 'padding="same"'),
+        (AvgPool2d(3, 1, 1), (4, 8, 8), "The zeros count here"),
+        (AdaptiveAvgPool2d(3), (4, 8, 8), "layers.AdaptiveAveragePooling2D(3"),
+        (AdaptiveAvgPool2d((1, 3)), (4, 8, 8), "class AdaptivePooling2D"),
+        (Dropout(0.25), (4, 8, 8), "layers.Dropout(0.25"),
+    ],
+    ids=lambda value: str(value) if not isinstance(value, tuple) else "x".join(map(str, value)),
+)
+def test_a_layer_is_spelt_as_its_sides_ask(op: Any, shape: tuple[int, ...], line: str) -> None:
+    assert line in written(un.Sequential([op, Flatten(), Linear(2)], input=shape, name="one"), "keras")
+
+
+def test_a_chain_can_be_written_as_one_sequence(tmp_path: Path) -> None:
+    source = written(un.zoo.lenet(), "keras", style="sequential")
+    assert 'layers.Conv2D(20, 5, activation="relu"),  # 24x24x20' in source
+    check(source, un.zoo.lenet(), tmp_path)
+
+
+def test_what_is_no_chain_is_refused_as_a_sequence() -> None:
+    with pytest.raises(UnsupportedError, match=r"resnet18 is no chain of layers.*functional"):
+        un.emit(un.zoo.resnet18(), "keras", style="sequential")
+
+
+def test_writing_twice_gives_the_same_text() -> None:
+    assert un.emit(un.zoo.resnet18(), "keras") == un.emit(un.zoo.resnet18(), "keras")
+
+
+def test_shapes_stand_in_comments_where_all_instances_agree() -> None:
+    source = written(un.zoo.resnet18(), "keras")
+    block = source[source.index("def residual_block") : source.index("def stage")]
+    assert re.findall(r"# [\dx]+$", block, re.MULTILINE) == []
+    assert 'name="stage2")  # 28x28x128' in source
