@@ -177,6 +177,14 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     assert importer.read(tmp_path / "net.onnx") == small()
 
 
+def test_a_graph_with_an_exporters_name_is_called_like_its_file(tmp_path: Path) -> None:
+    model = small()
+    model.graph.name = "main_graph"
+    assert from_framework(model, (2, 3, 8, 8)).model.name == "net"
+    onnx.save(model, tmp_path / "edges.onnx")
+    assert from_framework(importer.read(tmp_path / "edges.onnx"), (2, 3, 8, 8)).model.name == "edges"
+
+
 def beside(folder: Path) -> Path:
     path = folder / "net.onnx"
     onnx.save(small(), path, save_as_external_data=True, location="net.data", size_threshold=0)
@@ -261,6 +269,21 @@ def test_a_number_is_found_again_behind_its_single(number: float) -> None:
 @pytest.mark.parametrize("number", [float(np.float32(np.pi / 10)), 0.1, 1 / 3])
 def test_a_number_that_is_no_rounded_one_stays(number: float) -> None:
     assert numbers.meant(number) == number
+
+
+def test_modules_that_an_exporter_notes_are_the_layers() -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["" : 20]> net (float[N,3,8,8] x) => (float[N,3,8,8] c) { a = Relu(x) b = Tanh(a) c = Relu(b) }'
+    )
+    notes = [("act", "torch.nn.modules.activation.ReLU"), ("block", "mine.Block"), ("act", "torch.nn.modules.activation.ReLU")]
+    for node, (path, kind) in zip(model.graph.node, notes, strict=True):
+        for key, value in (("name_scopes", ["", path, "call"]), ("class_hierarchy", ["mine.Net", kind, "call"])):
+            node.metadata_props.add(key=f"pkg.torch.onnx.{key}", value=repr(value))
+    imported = from_framework(model, (2, 3, 8, 8))
+    assert [layer.name for layer in imported.model.layers] == ["act1", "block", "act2"]
+    assert imported.classes == {"": "Net", "act": "ReLU", "block": "Block"}
+    model.graph.node[1].metadata_props[0].value = "__import__('os')"
+    assert [layer.name for layer in from_framework(model, (2, 3, 8, 8)).model.layers][1] != "block"
 
 
 def test_names_of_other_tools_become_names() -> None:

@@ -81,7 +81,9 @@ def _methods(graph: Graph, spelling: Spelling) -> Mapping[str, str]:
     used: dict[str, set[str]] = {}
     for node in graph.nodes:
         make = spelling.layer(node)
-        used.setdefault(make.callee, set()).update(item.name for item in make.arguments if item.default is not REQUIRED and item.written)
+        used.setdefault(make.callee.removeprefix("g."), set()).update(
+            item.name for item in make.arguments if item.default is not REQUIRED and item.written
+        )
     if spelling.unbiased:
         used["batch_norm"].add("always_unbiased")
     for kind, key in ((ops.Conv2d, "conv"), (ops.ConvTranspose2d, "conv_transpose")):

@@ -35,7 +35,7 @@ PLAIN: Mapping[type[Any], str] = {
 
 
 class Spelling:
-    """Spell every layer as a node of its own, in a statement of its own; `callee` is an operator, or a method in lower case."""
+    """Spell every layer as a node of its own, in a statement of its own; `callee` is an operator, or a method of the graph g."""
 
     sequences = frozenset[str]()
     nested = False
@@ -86,7 +86,7 @@ def _channels(node: Node, outputs: int) -> tuple[Argument, Argument]:
 def _plain(node: Node) -> tuple[str, tuple[Argument, ...]]:
     op: Any = node.op
     if isinstance(op, (ops.Add, ops.Mul)) and len(node.inputs) > 2:
-        return ("Sum" if isinstance(op, ops.Add) else "product"), ()
+        return ("Sum" if isinstance(op, ops.Add) else "g.product"), ()
     return PLAIN[type(op)], tuple(_attributes(node))
 
 
@@ -116,9 +116,9 @@ def _pool(node: Node) -> Make:
         optional("ceil_mode", int(op.ceil_mode), 0),
     )
     if not isinstance(op, ops.AvgPool2d):
-        return Make("max_pool", common)
+        return Make("g.max_pool", common)
     counts = op.count_include_pad and any(map(any, sides))
-    return Make("average_pool", (*common, optional("count_include_pad", int(counts), 0)))
+    return Make("g.average_pool", (*common, optional("count_include_pad", int(counts), 0)))
 
 
 def _conv(node: Node, *, told: bool) -> Make:
@@ -126,7 +126,7 @@ def _conv(node: Node, *, told: bool) -> Make:
     transposed = isinstance(op, ops.ConvTranspose2d)
     extra = (optional("output_padding", shortest(op.output_padding), 0),) if transposed else ()
     return Make(
-        "conv_transpose" if transposed else "conv",
+        "g.conv_transpose" if transposed else "g.conv",
         (
             *_channels(node, op.out_channels),
             Argument("kernel", shortest(op.kernel_size)),
@@ -144,12 +144,12 @@ def _linear(node: Node) -> Make:
     op = node.op
     assert isinstance(op, ops.Linear)
     inputs = Argument("in_features", node.input_shapes[0][0], kind="channels")
-    return Make("linear", (inputs, Argument("out_features", op.out_features, kind="channels"), optional("bias", op.bias, True)))
+    return Make("g.linear", (inputs, Argument("out_features", op.out_features, kind="channels"), optional("bias", op.bias, True)))
 
 
 def _batch_norm(op: ops.BatchNorm2d, channels: int, *, told: bool) -> Make:
     return Make(
-        "batch_norm",
+        "g.batch_norm",
         (
             Argument("channels", channels, kind="channels"),
             optional("epsilon", op.eps, 1e-5),
@@ -167,9 +167,9 @@ def _layer_norm(node: Node) -> Make:
     sizes = tuple(node.shape[axis - 1] for axis in axes)
     common = optional("epsilon", op.eps, 1e-5), optional("scale", op.scale, True), optional("shift", op.shift, True)
     if axes == tuple(range(axes[0], rank)):
-        return Make("layer_norm", (*_sizes(sizes), *common))
+        return Make("g.layer_norm", (*_sizes(sizes), *common))
     shape = tuple(node.shape[axis - 1] if axis in axes else 1 for axis in range(1, rank))
-    return Make("layer_norm_over", (Argument("axes", axes), *_sizes(shape), *common))
+    return Make("g.layer_norm_over", (Argument("axes", axes), *_sizes(shape), *common))
 
 
 def _sizes(shape: tuple[int, ...]) -> tuple[Argument, ...]:
@@ -181,13 +181,13 @@ def _adaptive(node: Node) -> Make:
     assert isinstance(op, ops.AdaptiveAvgPool2d)
     if op.output_size == (1, 1):
         return Make("GlobalAveragePool")
-    return Make("adaptive_pool", (Argument("size", node.input_shapes[0][1:]), Argument("output_size", op.output_size)))
+    return Make("g.adaptive_pool", (Argument("size", node.input_shapes[0][1:]), Argument("output_size", op.output_size)))
 
 
 def _pad(node: Node) -> Make:
     op = node.op
     assert isinstance(op, ops.Pad)
-    return Make("pad", (Argument("pads", _listed(op.padding)), optional("value", _finite(op.value), 0.0)))
+    return Make("g.pad", (Argument("pads", _listed(op.padding)), optional("value", _finite(op.value), 0.0)))
 
 
 def _listed(sides: Sides) -> tuple[int, ...]:
@@ -225,10 +225,10 @@ _LAYERS: Mapping[type[Any], Callable[[Node], Make]] = {
     ops.LayerNorm: _layer_norm,
     ops.AdaptiveAvgPool2d: _adaptive,
     ops.Pad: _pad,
-    ops.Dropout: lambda node: Make("dropout", (Argument("ratio", node.op.fields()["p"]),)),
-    ops.ReLU6: lambda _: Make("relu6"),
-    ops.SiLU: lambda _: Make("silu"),
-    ops.Reshape: lambda node: Make("reshape", _sizes(node.shape)),
+    ops.Dropout: lambda node: Make("g.dropout", (Argument("ratio", node.op.fields()["p"]),)),
+    ops.ReLU6: lambda _: Make("g.relu6"),
+    ops.SiLU: lambda _: Make("g.silu"),
+    ops.Reshape: lambda node: Make("g.reshape", _sizes(node.shape)),
 }
 
 

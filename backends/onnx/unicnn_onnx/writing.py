@@ -10,6 +10,7 @@ from unicnn.graph import Node
 from unicnn.porting.outline import Apply, Definition, Expression, Make, Member, Outline, Parameter, Statement, Value
 from unicnn.porting.outline.text import arguments, parameters, shape_comment, value
 from unicnn.porting.outline.words import snake, unused
+from unicnn_onnx.pieces import METHODS
 from unicnn_onnx.spelling import PLAIN, Spelling
 
 _OPERATORS = {*PLAIN.values(), "GlobalAveragePool", "Sum"}
@@ -21,10 +22,10 @@ class Writer:
     def __init__(self, plan: Outline, entry: str) -> None:
         self.plan, self.entry = plan, entry
         self.functions: dict[str, str] = {}
-        taken = {entry, *Spelling.reserved, *_variables(plan)}
+        taken = {entry, *Spelling.reserved, *METHODS, *_variables(plan)}
         for definition in plan.definitions:
             name = snake(definition.name)
-            name = unused(name if name not in taken else f"{name}_block", taken)
+            name = unused(name if name not in taken or "block" in name else f"{name}_block", taken)
             self.functions[definition.name] = name
             taken.add(name)
         self.graph = plan.graph
@@ -114,7 +115,7 @@ class Writer:
             return f"{self.functions[make.callee]}({', '.join(['g', *rest])})"
         if make.callee in _OPERATORS:
             return f"g.node({', '.join([value(make.callee), *rest])})"
-        return f"g.{make.callee}({', '.join(rest)})"
+        return f"{make.callee}({', '.join(rest)})"
 
     def _relative(self, expression: Apply, definition: Definition) -> str:
         """Return the name of a layer or a part within its block."""

@@ -8,6 +8,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from unicnn.errors import PortError
+from unicnn_onnx.importing.preparing import NAMELESS
 
 OLDEST = 13
 """The first opset that is read: since it, Softmax acts along one axis, and axes of Squeeze and Unsqueeze are inputs."""
@@ -30,6 +31,8 @@ def loaded(path: Path) -> onnx.ModelProto:
         )
     _load_beside(model, path)
     check_opset(model, str(path))
+    if model.graph.name in NAMELESS:
+        model.graph.name = path.stem
     return model
 
 

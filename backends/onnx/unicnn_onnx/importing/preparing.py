@@ -10,6 +10,8 @@ from onnx import inliner
 
 from unicnn.errors import PortError
 
+NAMELESS = {"", "main_graph", "main", "graph", "torch_jit", "torch-jit-export", "tf2onnx"}
+"""Names that exporters give to every graph."""
 _FLOATING = {onnx.TensorProto.FLOAT: "float", onnx.TensorProto.DOUBLE: "double"}
 _NAMES = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
 

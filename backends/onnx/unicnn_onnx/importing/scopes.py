@@ -41,9 +41,10 @@ def scope_of(node: onnx.NodeProto, weights: Sequence[str]) -> Scope:
         return Scope(module, True)
     if node.name.startswith("/"):
         return Scope(_joined(node.name.split("/")[1:-1]), False)
-    scopes = next((item.value for item in node.metadata_props if item.key == "pkg.torch.onnx.name_scopes"), None)
-    if scopes is not None:
-        return Scope(_last_module(scopes), False)
+    around = modules_of(node)
+    if around:
+        path, kind = around[-1]
+        return Scope(path, bool(path) and kind.startswith("torch.nn.modules.") and ".container." not in kind)
     if node.name and node.name == node.output[0]:
         return Scope(plain(node.name), True)
     if re.fullmatch(rf"({node.op_type}|node_\w+?|node|n)?_?\d*", node.name):
@@ -73,13 +74,14 @@ def _joined(parts: Sequence[str]) -> str:
     return plain(".".join(path)) if path else ""
 
 
-def _last_module(listed: str) -> str:
-    """Return the innermost module of a list of scopes, whose last entry is the operator."""
+def modules_of(node: onnx.NodeProto) -> list[tuple[str, str]]:
+    """Return the paths and the classes of the modules around a node, outermost first, as PyTorch's newer exporter notes them."""
+    noted = {item.key: item.value for item in node.metadata_props}
     try:
-        scopes = ast.literal_eval(listed)
-    except (SyntaxError, ValueError):
-        return ""
-    return str(scopes[-2]) if isinstance(scopes, list) and len(scopes) > 1 else ""
+        paths, kinds = (ast.literal_eval(noted[f"pkg.torch.onnx.{key}"])[:-1] for key in ("name_scopes", "class_hierarchy"))
+    except (KeyError, SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return []
+    return [(str(path), str(kind)) for path, kind in zip(paths, kinds, strict=False)]
 
 
 def settled(tape: Tape) -> Tape:

@@ -11,7 +11,7 @@ from unicnn_onnx.importing.nodes import Node, attributes
 from unicnn_onnx.importing.numbers import meant
 from unicnn_onnx.importing.preparing import Prepared
 from unicnn_onnx.importing.rules import words
-from unicnn_onnx.importing.scopes import Scope, plain, scope_of, settled
+from unicnn_onnx.importing.scopes import Scope, modules_of, plain, scope_of, settled
 from unicnn_onnx.importing.walking import Walk
 
 _STATISTICS = {"BatchNormalization": (3, 4)}
@@ -41,6 +41,7 @@ class _Translator:
             tuple(self.calls),
             self.constants,
             tuple(self._outputs()),
+            {path: kind.rpartition(".")[2] for _, node in self.graph.nodes for path, kind in modules_of(node)},
         )
 
     def _call(self, place: int, node: onnx.NodeProto) -> None:
