@@ -62,7 +62,7 @@ class Writer:
         for i, (key, result) in enumerate(self._results(lines), 1):
             target = "outputs" if len(model.outputs) == 1 else f"output{i}"
             more = list(_Body(self, self.plan.root).expression(result, target)) if isinstance(result, Apply) else []
-            lines += more
+            lines += _towards(more) if len(model.outputs) == 1 else more
             results.append((key, target if more else result.name if isinstance(result, Value) else target))
         lines, names = _with_inputs(lines, renamed)
         results = [(key, names.get(name, name)) for key, name in results]
@@ -78,6 +78,15 @@ class Writer:
             lines[-1] = replace(lines[-1], target="outputs")
             return [(self.graph.model.outputs[0][0], Value("outputs"))]
         raise AssertionError("a network without results")
+
+
+def _towards(lines: list[Line]) -> list[Line]:
+    """Return the lines that lead to the only output: all but the last go on with the variable that they began with."""
+    if len(lines) < 2:
+        return lines
+    target, variable = lines[-1].target, lines[0].inputs[0]
+    first, *rest = [replace(line, target=variable) for line in lines[:-1]] + [lines[-1]]
+    return [first, *(replace(line, inputs=tuple(variable if name == target else name for name in line.inputs)) for line in rest)]
 
 
 def _variables(plan: Outline) -> set[str]:
