@@ -39,7 +39,14 @@ def prepared(model: onnx.ModelProto, shapes: Sequence[tuple[int, ...]]) -> Prepa
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     given = [item for item in graph.input if item.name not in tensors]
     outputs = tuple(item.name for item in graph.output)
-    return Prepared(graph.name or "model", model, _needed(graph.node, outputs), tensors, tuple(_inputs(graph.name, given, shapes)), outputs)
+    return Prepared(
+        "net" if graph.name in NAMELESS else graph.name,
+        model,
+        _needed(graph.node, outputs),
+        tensors,
+        tuple(_inputs(graph.name, given, shapes)),
+        outputs,
+    )
 
 
 def _inputs(graph: str, given: Sequence[onnx.ValueInfoProto], shapes: Sequence[tuple[int, ...]]) -> list[tuple[str, tuple[int, ...], int]]:
