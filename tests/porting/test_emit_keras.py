@@ -46,6 +46,7 @@ from unicnn.porting.normal import first_difference
 from unicnn.porting.outline import Hints
 from unicnn.porting.outline.words import class_name
 from unicnn.porting.reading import from_framework
+from unicnn.training.optimizers import SGD
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
@@ -287,3 +288,18 @@ def test_shapes_stand_in_comments_where_all_instances_agree() -> None:
     block = source[source.index("def residual_block") : source.index("def stage")]
     assert re.findall(r"# [\dx]+$", block, re.MULTILINE) == []
     assert 'name="stage2")  # 28x28x128' in source
+
+
+def test_a_recipe_is_written_behind_the_network(tmp_path: Path) -> None:
+    model = un.zoo.lenet()
+    recipe = un.Recipe(optimizer=SGD(0.0625), batch_size=4, epochs=2)
+    source = un.emit(model, "keras", recipe=recipe)
+    assert complaints(source) == ""
+    assert source.index("import tensorflow as tf") < source.index("def LeNet")
+    names = executed(source)
+    net = build(source, model, weights(model), tmp_path)
+    rng = np.random.default_rng(0)
+    data = [(rng.normal(size=(4, 28, 28, 1)), rng.integers(0, 10, 4)) for _ in range(3)]
+    losses = names["train"](net, lambda epoch: data, epochs=2)
+    assert len(losses) == 6
+    assert losses[5] < losses[0]

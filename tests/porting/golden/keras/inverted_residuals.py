@@ -34,13 +34,11 @@ def conv_norm_activation2(x, name, strides=1):
 
 
 def inverted_residual(x, filters, name):
-    conv = conv_norm_activation(x, filters, name=f"{name}.conv.0")
-    conv = conv_norm_activation2(conv, name=f"{name}.conv.1")
-    conv = layers.Conv2D(filters // 6, 1, use_bias=False, name=f"{name}.conv.2")(conv)
-    conv = UnbiasedBatchNormalization(
-        momentum=0.9, epsilon=1e-5, name=f"{name}.conv.3"
-    )(conv)
-    return layers.Add(name=f"{name}.add")([x, conv])
+    y = conv_norm_activation(x, filters, name=f"{name}.conv.0")
+    y = conv_norm_activation2(y, name=f"{name}.conv.1")
+    y = layers.Conv2D(filters // 6, 1, use_bias=False, name=f"{name}.conv.2")(y)
+    y = UnbiasedBatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}.conv.3")(y)
+    return layers.Add(name=f"{name}.add")([x, y])
 
 
 def inverted_residual2(x, filters, conv_2_filters, name):
