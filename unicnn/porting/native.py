@@ -35,7 +35,7 @@ def made(model: Model, dialect: str) -> tuple[Any, Any]:
     """Return a new object of what `dialect` writes for a model, and the function that fills it from a file."""
     text = emit(model, dialect)
     # Under a file name of its own, frameworks that look at sources (and tracebacks) find the text.
-    file = f"<{model.name} in {dialect}>"
+    file = f"{model.name}-in-{dialect}.py"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     scope: dict[str, Any] = {"__name__": model.name}
     exec(compile(text, file, "exec"), scope)

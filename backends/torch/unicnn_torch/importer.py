@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from unicnn.errors import PortError
 from unicnn.porting.tape import Recording
 from unicnn_torch.importing.batches import check_batches
 from unicnn_torch.importing.exporting import exported
+from unicnn_torch.importing.norms import running_variances, standing_in, with_variances
 from unicnn_torch.importing.running import TorchRunner, copied
-from unicnn_torch.importing.translating import translated
+from unicnn_torch.importing.translating import Translated, translated
 
 
 def accepts(value: object) -> bool:
@@ -24,10 +26,17 @@ def accepts(value: object) -> bool:
 def record(value: nn.Module, inputs: tuple[tuple[int, ...], ...], *, training: bool) -> Recording:
     """Return the tape of one pass of a module over inputs of these shapes; the module itself is left as it is."""
     net = _unwrapped(value)
-    program = exported(net, inputs, training=training)
-    made = translated(net, program, training=training)
+    variances = running_variances(net)
+
+    def read(shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, Translated]:
+        with standing_in(net, variances):
+            program = exported(net, shapes, training=training)
+        made = translated(net, program, training=training)
+        return program, dataclasses.replace(made, tape=with_variances(made.tape, variances))
+
+    program, made = read(inputs)
     if not training:
-        check_batches(net, made.tape, inputs)
+        check_batches(net, made.tape, inputs, lambda shapes: read(shapes)[1].tape)
     return Recording(made.tape, TorchRunner(net, program, made))
 
 

@@ -32,6 +32,7 @@ class Spelling:
 
     sequences = frozenset({"Sequential"})
     reserved = RESERVED
+    flags = True
 
     def layer(self, node: Node) -> Make:
         return _LAYERS[type(node.op)](node)

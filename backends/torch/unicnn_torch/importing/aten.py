@@ -35,6 +35,8 @@ NEAREST: Mapping[str, str] = {
     **dict.fromkeys(
         ("bernoulli", "rand", "randn", "rand_like", "randn_like", "normal", "uniform"), "Use nn.Dropout, or leave the noise out."
     ),
+    **dict.fromkeys(("empty", "empty_like", "new_empty"), "Noise such as that of stochastic depth cannot be described; nn.Dropout can."),
+    "rms_norm": "Use nn.LayerNorm.",
     "embedding": "Only networks over images can be described.",
     "wrap_with_set_grad_enabled": "Take torch.no_grad() out of forward.",
     "wrap_with_autocast": "Take torch.autocast out of forward.",

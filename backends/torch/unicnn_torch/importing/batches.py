@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from torch import nn
 
 from unicnn.errors import PortError
 from unicnn.porting.tape import Call, Tape
-from unicnn_torch.importing.exporting import exported
-from unicnn_torch.importing.translating import translated
+
+Shapes: TypeAlias = "tuple[tuple[int, ...], ...]"
 
 
-def check_batches(net: nn.Module, tape: Tape, inputs: tuple[tuple[int, ...], ...]) -> None:
-    """Raise PortError if code computes with the size of the batch; code that takes one size only is left alone."""
+def check_batches(net: nn.Module, tape: Tape, inputs: Shapes, read: Callable[[Shapes], Tape]) -> None:
+    """Raise PortError if code computes with the size of the batch; code that takes one size only is left alone. `read` gives the tape for inputs."""
     if any(call.op.startswith("torch.") for call in tape.calls):
         return  # it is refused for that, or nothing needs it
     larger = tuple((shape[0] + 1, *shape[1:]) for shape in inputs)
     try:
-        other = translated(net, exported(net, larger, training=False), training=False).tape
+        other = read(larger)
     except Exception:
         return
     for one, two in zip(tape.calls, other.calls, strict=False):

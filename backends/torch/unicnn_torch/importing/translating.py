@@ -11,6 +11,7 @@ import torch
 from torch import fx, nn
 
 from unicnn.errors import PortError
+from unicnn.porting.outline.words import network_name
 from unicnn.porting.tape import Call, Constant, Operand, Tape
 from unicnn_torch.importing.aliasing import Aliases, changed
 from unicnn_torch.importing.aten import NEAREST, base_name, words
@@ -59,7 +60,7 @@ class _Translator:
         first = min(place for place, spec in enumerate(signature.output_specs) if spec.kind.name == "USER_OUTPUT") if places else 0
         outputs = tuple((keys[place - first], self._output(signature.output_specs[place].arg.name)) for place in places)
         classes = {path: type(module).__name__ for path, module in self.net.named_modules()}
-        tape = Tape(_kebab(type(self.net).__name__), inputs, tuple(self.calls), self.constants, outputs, classes)
+        tape = Tape(network_name(type(self.net).__name__), inputs, tuple(self.calls), self.constants, outputs, classes)
         return Translated(tape, self.recorded, tuple(places))
 
     def _inputs(self, signature: Any) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -259,7 +260,3 @@ def _keys(program: Any, count: int) -> list[str | None]:
         return [str(name) for name in names]
     fields = getattr(spec.type, "_fields", None) or getattr(spec.context, "_fields", None)
     return [None] * count if fields is None else list(fields)
-
-
-def _kebab(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "-", name).lower()

@@ -1,0 +1,65 @@
+"""The law of porting: what is read from a file that was written is the network it was written from."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+import unicnn as un
+from unicnn import plugins
+from unicnn.conformance.graphs import sample
+from unicnn.errors import UnsupportedError
+from unicnn.model import Model
+from unicnn.porting.native import made
+from unicnn.porting.normal import first_difference
+
+DIALECTS = [
+    pytest.param(info.name, id=info.name, marks=() if info.installed else pytest.mark.skip(reason=f"{info.title} is not installed"))
+    for info in plugins.dialects().values()
+    if importlib.util.find_spec(f"{info.package}.emitter") and importlib.util.find_spec(f"{info.package}.importer")
+]
+NETWORKS = {name: un.zoo.get(name) for name in un.zoo.names() if name != "vgg11"}
+
+
+def shapes(model: Model, dialect: str) -> list[tuple[int, ...]]:
+    last = plugins.dialect(dialect).channels_last
+    return [(2, *shape[1:], shape[0]) if last and len(shape) == 3 else (2, *shape) for _, shape in model.inputs]
+
+
+def read_back(model: Model, dialect: str) -> Model:
+    net, _ = made(model, dialect)
+    return un.from_framework(net, shapes(model, dialect), dialect=dialect).model
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+class TestWhatIsWritten:
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_of_the_zoo_is_read_as_it_was(self, name: str, dialect: str) -> None:
+        assert first_difference(NETWORKS[name], read_back(NETWORKS[name], dialect)) is None
+
+    @pytest.mark.parametrize("seed", range(30))
+    def test_of_any_shape_is_read_as_it_was(self, seed: int, dialect: str) -> None:
+        model = sample(seed).model
+        try:
+            found = read_back(model, dialect)
+        except UnsupportedError as error:
+            pytest.skip(f"refused: {error}")
+        assert first_difference(model, found) is None
+
+    def test_twice_is_the_same_text(self, dialect: str) -> None:
+        assert un.emit(NETWORKS["resnet18"], dialect) == un.emit(un.zoo.resnet18(), dialect)
+
+
+def test_a_difference_is_found() -> None:
+    assert first_difference(un.zoo.lenet(), un.zoo.tf_cnn()) is not None
+    one, two = (un.Sequential([un.Conv2d(3, 3, padding=padding)], input=(1, 8, 8)) for padding in (0, 1))
+    assert "padding" in str(first_difference(one, two))
+    assert first_difference(two, un.Sequential([un.Conv2d(3, 3, padding="same")], input=(1, 8, 8))) is None
+
+
+def test_a_border_that_a_layer_could_put_itself_is_the_layers() -> None:
+    apart = un.Sequential([("border", un.Pad(1)), ("conv", un.Conv2d(3, 3))], input=(1, 8, 8))
+    assert first_difference(apart, un.Sequential([("conv", un.Conv2d(3, 3, padding=1))], input=(1, 8, 8))) is None
+    other = un.Sequential([("border", un.Pad(1, value=2.0)), ("conv", un.Conv2d(3, 3))], input=(1, 8, 8))
+    assert first_difference(other, un.Sequential([("conv", un.Conv2d(3, 3, padding=1))], input=(1, 8, 8))) is not None
