@@ -220,3 +220,27 @@ def test_words_are_those_of_a_person() -> None:
     assert (snake("BasicBlock"), stem("stage1.block2"), stem("layer1.0")) == ("basic_block", "Block", "Block")
     assert (identifier("left-arm"), identifier("0"), identifier("class"), identifier("sum")) == ("left_arm", "_0", "class_", "sum_")
     assert [number(value) for value in (1e-5, 0.1, 6.0, 1e20)] == ["1e-5", "0.1", "6.0", "1e20"]
+
+
+def test_a_sum_that_only_some_blocks_have_is_a_flag() -> None:
+    block = next(item for item in planned(*structure("inverted residuals")).definitions if item.name == "InvertedResidual")
+    assert parameters(block.parameters) == "in_channels, out_channels, stride=1, residual=False"
+    assert [(member.name, member.kind, member.option) for member in block.members] == [
+        ("conv", "sequence", None),
+        ("residual", "flag", "residual"),
+    ]
+    assert forward(block) == ["y = self.conv(x)", "y = x + y if residual", "return y"]
+    assert [line.flag for line in block.statements] == [False, True, False]
+
+
+def test_a_function_that_only_some_blocks_have_is_a_flag() -> None:
+    x = y = Input(2, 4, 4)
+    for i in (1, 2):
+        y = Conv2d(2, 3, padding=1)(y, name=f"block{i}.conv")
+        y = ReLU()(y, name=f"block{i}.relu") if i == 1 else y
+        y = Sigmoid()(Add()(y, y, name=f"block{i}.add"), name=f"block{i}.sigmoid")
+    assert forward(planned(Model(x, y)).definitions[0]) == [
+        "x = self.conv(x)",
+        "x = F.relu(x) if use_relu",
+        "return torch.sigmoid(x + x)",
+    ]

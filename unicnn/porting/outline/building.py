@@ -133,26 +133,41 @@ class _Builder:
         paths = tuple(instance.path for instance in group.instances)
         if template.sequence:
             return Definition(group.name, True, parameters.parameters, members, ("x",), (), paths)
+        members += tuple(self._flags(group))
         inputs = dict(zip(template.externals, _arguments(len(template.externals)), strict=True))
         weaver = Weaver(template.units, lambda unit: self._form(template, unit), inputs, [template.output], nested=self.nested)
         leaders = optional_runs(group)
-        (result,) = weaver.weave(leaders)
+        (result,) = weaver.weave(leaders, group.passes)
         outputs: list[Mapping[str, str]] = [
             {unit.output: other.output for unit in template.units if (other := group.unit(i, unit))} for i in group.instances
         ]
-        statements = self._shaped(weaver, outputs, self.attributes[template])
+        statements = self._shaped(weaver, outputs, self._conditions(group, leaders))
         shapes = {self.graph.shapes[instance.output] for instance in group.instances}
         last = Statement(None, result, None, shapes.pop() if len(shapes) == 1 else None, weaver.reasons.pop(template.output, ()))
         return Definition(group.name, False, parameters.parameters, members, tuple(inputs.values()), (*statements, last), paths)
 
-    def _shaped(self, weaver: Weaver, outputs: list[Mapping[str, str]], attributes: Mapping[str, str]) -> list[Statement]:
+    def _conditions(self, group: Group, leaders: Mapping[str, str]) -> dict[str, tuple[str, bool]]:
+        """Return what each run of units that may be absent depends on: one of its members, or a flag if it has none."""
+        found: dict[str, tuple[str, bool]] = {}
+        for name, leader in leaders.items():
+            unit = next(unit for unit in group.template.units if unit.name == name)
+            if unit.node is None or unit.node.name not in self.functions:
+                found.setdefault(leader, (self.attributes[group.template][name], False))
+        return {leader: found.get(leader, (self.parameters[group].options[leader][0], True)) for leader in leaders.values()}
+
+    def _flags(self, group: Group) -> list[Member]:
+        """Return the arguments that a class keeps, because nothing else tells in its forward whether a function is called."""
+        conditions = self._conditions(group, optional_runs(group)).values()
+        return [Member(name, "flag", option=name) for name, flag in dict.fromkeys(conditions) if flag]
+
+    def _shaped(self, weaver: Weaver, outputs: list[Mapping[str, str]], conditions: Mapping[str, tuple[str, bool]]) -> list[Statement]:
         """Return the statements with the shape of their value, where it is the same in all instances."""
         result = []
         for statement, value in zip(weaver.statements, weaver.values, strict=True):
             shapes = {self.graph.shapes[names[value]] for names in outputs if value in names}
             shape = shapes.pop() if len(shapes) == 1 and value and statement.condition is None else None
-            condition = None if statement.condition is None else attributes[statement.condition]
-            result.append(replace(statement, shape=shape, condition=condition))
+            condition, flag = (None, False) if statement.condition is None else conditions[statement.condition]
+            result.append(replace(statement, shape=shape, condition=condition, flag=flag))
         return result
 
     def _members(self, scope: Scope, parameters: Parameters | None, prefix: str = "") -> list[Member]:

@@ -60,6 +60,9 @@ class Writer(ABC):
         return [f"    def {self.forward.format(inputs=', '.join(item.inputs))}:", *indented(lines, 8)]
 
     def _attribute(self, member: Member) -> Iterator[str]:
+        if member.kind == "flag":
+            yield f"self.{member.name} = {member.option}"
+            return
         if member.make is not None and member.make.before is None:
             yield from comment(member.make.reason)
         absent = f" if {member.option} else None" if member.option else ""
@@ -133,7 +136,7 @@ def statements(items: Iterable[Statement]) -> Iterator[str]:
         if item.condition is None:
             yield line
         else:
-            yield f"if self.{item.condition} is not None:"
+            yield f"if self.{item.condition}:" if item.flag else f"if self.{item.condition} is not None:"
             yield f"    {line}"
 
 

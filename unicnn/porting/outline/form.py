@@ -94,6 +94,9 @@ class Spelling(Protocol):
     reserved: frozenset[str]
     """Names that no attribute, argument or class may have."""
 
+    flags: bool
+    """Whether a class may keep an argument, to ask in its forward whether it does something at all, such as adding its input."""
+
     sequences: frozenset[str]
     """Names of the dialect's containers that call their children one after the other; hints of other classes want a class."""
 
@@ -134,7 +137,7 @@ Expression: TypeAlias = "Value | Apply"
 class Statement:
     """Assign an expression to a variable, or return it if `target` is None.
 
-    If `condition` names a member, the statement is run only if that member is there. `shape` is what the value's shape is in all
+    If `condition` names a member, the statement is run only if that member is there, or, with `flag`, if it is true. `shape` is what the value's shape is in all
     instances, or None; `reasons` are comments that go above it.
     """
 
@@ -143,6 +146,7 @@ class Statement:
     condition: str | None = None
     shape: tuple[int, ...] | None = None
     reasons: tuple[str, ...] = ()
+    flag: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ class Member:
     """Be one attribute of a class, or one entry of a sequence.
 
     `kind` is "layer" (with its `node`, the one of the first instance), "part" (an instance of a definition), "sequence" (written
-    in place: `children` are its entries), "container" (of `children` that the class calls itself) or, in a sequence, "loop": its
+    in place: `children` are its entries), "flag" (the constructor's argument `option` itself), "container" (of `children` that the class calls itself) or, in a sequence, "loop": its
     `children` stand there `repeat` times, under the stems of their names and numbers from that in `name` on; after each round the
     parameters `carried` are assigned, (what is assigned to, what is assigned). `option` names the
     constructor's argument that says whether it is there. `repeat` is how often the same thing stands in a sequence, under the

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,8 @@ class Group:
     name: str
     template: Scope
     instances: list[Scope] = field(default_factory=list)
+    passes: dict[str, int] = field(default_factory=dict)
+    """Which of its inputs each unit that may be absent passes on where it is."""
 
     def unit(self, instance: Scope, unit: Unit) -> Unit | None:
         """Return an instance's counterpart of one of the template's units."""
@@ -86,28 +89,40 @@ class Sorter:
                     self._sort(self._keys[unit.scope])
         found: list[Group] = []
         for scope in sorted(waiting, key=lambda scope: -len(scope.units)):
-            group = next((group for group in found if self._alike(group.template, scope)), None)
+            group, passes = next(((group, p) for group in found if (p := self._alike(group, scope)) is not None), (None, None))
             if group is None:
                 group = Group(key[0], scope)
                 found.append(group)
+            group.passes |= passes or {}
             group.instances.append(scope)
             self.group_of[scope] = group
         for group in found:
             group.instances.sort(key=self.scopes.index)
         self.groups += sorted(found, key=lambda group: self.scopes.index(group.instances[0]))
 
-    def _alike(self, full: Scope, small: Scope) -> bool:
+    def _alike(self, group: Group, small: Scope) -> dict[str, int] | None:
+        """Return which input each unit passes on that `small` lacks, or None if it differs in more than that."""
+        full = group.template
         names = {unit.name: unit for unit in small.units}
         extra = [unit for unit in full.units if unit.name not in names]
         if len(names) + len(extra) != len(full.units):
-            return False
+            return None
         if full.sequence and extra and shared_loop(full, small, self.spelling) is None:
-            return False
+            return None
         if any(self._form(unit) != self._form(names[unit.name]) for unit in full.units if unit.name in names):
-            return False
-        if not _removable(full, extra):
-            return False
-        return _wiring(full, {unit.name for unit in extra}) == _wiring(small, set())
+            return None
+        wanted = _wiring(small, {})
+        return next((passes for passes in self._removals(full, extra) if _fits(passes, group) and _wiring(full, passes) == wanted), None)
+
+    def _removals(self, full: Scope, extra: list[Unit]) -> Iterator[dict[str, int]]:
+        """Yield the ways in which units may be absent: each passes one of its inputs on."""
+        outputs = {unit.output for unit in extra}
+        if not getattr(self.spelling, "flags", False) and (full.output in outputs or any(len(unit.inputs) > 1 for unit in extra)):
+            return
+        if sum(len(unit.inputs) > 1 for unit in extra) > 2 or any(len(unit.inputs) > 1 and unit.node is None for unit in extra):
+            return
+        for choice in itertools.product(*(range(len(unit.inputs)) for unit in extra)):
+            yield dict(zip((unit.name for unit in extra), choice, strict=True))
 
     def _form(self, unit: Unit) -> tuple[Any, ...]:
         if unit.scope is not None:
@@ -135,21 +150,18 @@ def _made(node: Node, spelling: Spelling) -> tuple[Any, ...]:
     return make.callee, tuple(argument.name for argument in make.arguments), before, call, make.reason
 
 
-def _removable(scope: Scope, extra: list[Unit]) -> bool:
-    """Tell whether units take one value each, and neither they nor what they take is all that the scope is."""
-    outputs = {unit.output for unit in extra}
-    inner_readers = [unit for unit in scope.units for source in unit.inputs if source in outputs]
-    return all(len(unit.inputs) == 1 for unit in extra) and scope.output not in outputs and bool(inner_readers) == bool(extra)
+def _fits(passes: Mapping[str, int], group: Group) -> bool:
+    return all(group.passes.get(name, place) == place for name, place in passes.items())
 
 
-def _wiring(scope: Scope, without: set[str]) -> Wiring:
+def _wiring(scope: Scope, without: Mapping[str, int]) -> Wiring:
     """Return what each unit takes: numbers for values from outside, names of units otherwise; units left out pass their input on."""
     sources: dict[str, Any] = {value: i for i, value in enumerate(scope.externals)}
     wiring: Wiring = {}
     for unit in scope.units:
         taken = tuple(sources[value] for value in unit.inputs)
         if unit.name in without:
-            sources[unit.output] = taken[0]
+            sources[unit.output] = taken[without[unit.name]]
         else:
             sources[unit.output] = unit.name
             wiring[unit.name] = taken

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from unicnn.ops import Conv2d
+from unicnn.ops import Add, Conv2d
 from unicnn.porting.outline.form import REQUIRED, Argument, Code, Make, Parameter
 from unicnn.porting.outline.likeness import Group
 from unicnn.porting.outline.loops import Loop, carried
@@ -149,6 +149,7 @@ class Parameters:
             telling = [name for name in same if name.startswith(("in_", "out_"))] or same
             here = {other.argument.name for other in self.slots if other.unit == slot.unit and other.values == slot.values}
             plain = "channels" if {"in_channels", "out_channels"} <= here else telling[0]
+            plain = "channels" if plain in {parameter.name for parameter in self.open} and "channels" in same else plain
         taken = {parameter.name for parameter in self.open}
         if plain in taken:
             plain = f"{slot.unit.replace('.', '_').replace('-', '_')}_{plain.removeprefix('in_').removeprefix('out_')}"
@@ -168,6 +169,8 @@ class Parameters:
         tail = unit.name.rpartition(".")[2].replace("-", "_")
         if unit.node is not None and isinstance(unit.node.op, Conv2d):
             return "project" if unit.node.op.kernel_size == (1, 1) else f"use_{tail}"
+        if unit.node is not None and isinstance(unit.node.op, Add) and "residual" not in self.reserved:
+            return "residual"
         return tail if unit.scope is not None and tail not in self.reserved else f"use_{tail}"
 
     def carried(self, body: Sequence[Unit]) -> tuple[tuple[str, str], ...]:

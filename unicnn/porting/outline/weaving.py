@@ -49,9 +49,13 @@ class Weaver:
         self.values: list[str] = []
         """What each statement computes, to find its shape."""
 
-    def weave(self, options: Mapping[str, str]) -> list[Expression]:
-        """Make the statements, and return the expressions of the outputs; `options` maps units that may be absent to a leader."""
+    def weave(self, options: Mapping[str, str], passes: Mapping[str, int] | None = None) -> list[Expression]:
+        """Make the statements, and return the expressions of the outputs.
+
+        `options` maps units that may be absent to the first of those that are absent together; `passes` says which input each passes on.
+        """
         done: set[str] = set()
+        self.passes = passes or {}
         for i, unit in enumerate(self.units):
             if unit.name in done:
                 continue
@@ -135,19 +139,21 @@ class Weaver:
         if dead := [name for name in variables(item.expression) if name not in alive]:
             return dead[0]
         part = item.expression.target.rpartition(".")[2] if isinstance(item.expression, Apply) and item.expression.part else ""
-        choices = [part] if part.isidentifier() else []
+        several = sum(unit.scope is not None for unit in self.units) > 1
+        choices = [part] if several and part.isidentifier() else []
         choices += ["x", "y", "z", "u", "v", "w", *(f"y{i}" for i in range(1, 1 + len(self.units)))]
         return next(name for name in choices if name not in alive)
 
     def _optional(self, run: list[Unit]) -> None:
         """Write units that may be absent: they replace their input, if they are there."""
         self._flush()
-        source = run[0].inputs[0]
-        expression: Expression = Value(self.names[source])
+        source = run[0].inputs[self.passes.get(run[0].name, 0)]
+        inputs: tuple[Expression, ...] = tuple(Value(self.names[value]) for value in run[0].inputs)
         for unit in run:
             template, target = self.form(unit)
-            expression = Apply(template, target, (expression,), unit.node, "" if unit.scope is None else unit.scope.path)
-            self.remaining[unit.inputs[0]] -= 1
+            expression = Apply(template, target, inputs, unit.node, "" if unit.scope is None else unit.scope.path)
+            self.remaining.subtract(unit.inputs)
+            inputs = (expression,)
         target = self.names[source]
         if any(name == target and self.remaining[value] > 0 for value, name in self.names.items()):
             copied = Pending(source, Value(target), 0)

@@ -27,6 +27,7 @@ class Spelling:
     """Spell layers as blocks of gluon.nn, or as operators of F; what has no block becomes an nn.HybridLambda of its operator."""
 
     reserved = RESERVED
+    flags = True
     sequences = frozenset({"HybridSequential", "Sequential"})
 
     def layer(self, node: Node) -> Make:

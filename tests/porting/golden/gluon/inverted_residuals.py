@@ -32,31 +32,23 @@ def conv_norm_activation(channels, kernel_size, strides=1, padding=0, groups=1):
 
 
 class InvertedResidual(nn.HybridBlock):
-    def __init__(self, channels):
+    def __init__(self, channels, conv_2_channels, strides=1, residual=False):
         super().__init__()
         self.conv = sequential(
             conv_norm_activation(channels, 1),
-            conv_norm_activation(channels, 3, padding=1, groups=channels),
-            nn.Conv2D(channels // 6, 1, use_bias=False),
-            nn.BatchNorm(),
-        )
-
-    def hybrid_forward(self, F, x):
-        return x + self.conv(x)
-
-
-class InvertedResidual2(nn.HybridBlock):
-    def __init__(self, channels, conv_2_channels):
-        super().__init__()
-        self.conv = sequential(
-            conv_norm_activation(channels, 1),
-            conv_norm_activation(channels, 3, strides=2, padding=1, groups=channels),
+            conv_norm_activation(
+                channels, 3, strides=strides, padding=1, groups=channels
+            ),
             nn.Conv2D(conv_2_channels, 1, use_bias=False),
             nn.BatchNorm(),
         )
+        self.residual = residual
 
     def hybrid_forward(self, F, x):
-        return self.conv(x)
+        y = self.conv(x)
+        if self.residual:
+            y = x + y
+        return y
 
 
 class MobileNet(nn.HybridBlock):
@@ -64,11 +56,11 @@ class MobileNet(nn.HybridBlock):
         super().__init__()
         self.features = sequential(
             conv_norm_activation(8, 3, strides=2, padding=1),
-            InvertedResidual(48),
-            InvertedResidual2(48, 12),
-            *[InvertedResidual(72) for _ in range(3)],
-            InvertedResidual2(72, 16),
-            InvertedResidual(96),
+            InvertedResidual(48, 8, residual=True),
+            InvertedResidual(48, 12, strides=2),
+            *[InvertedResidual(72, 12, residual=True) for _ in range(3)],
+            InvertedResidual(72, 16, strides=2),
+            InvertedResidual(96, 16, residual=True),
         )
         self.pool1 = nn.GlobalAvgPool2D()
         self.classifier = sequential(nn.Dropout(0.2), nn.Dense(10))

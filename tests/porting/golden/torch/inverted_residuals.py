@@ -25,23 +25,7 @@ def conv_norm_activation(
 
 
 class InvertedResidual(nn.Module):
-    def __init__(self, in_channels):
-        super().__init__()
-        self.conv = nn.Sequential(
-            conv_norm_activation(in_channels, 6 * in_channels, 1),
-            conv_norm_activation(
-                6 * in_channels, 6 * in_channels, 3, padding=1, groups=6 * in_channels
-            ),
-            nn.Conv2d(6 * in_channels, in_channels, 1, bias=False),
-            nn.BatchNorm2d(in_channels),
-        )
-
-    def forward(self, x):
-        return x + self.conv(x)
-
-
-class InvertedResidual2(nn.Module):
-    def __init__(self, in_channels, out_channels):
+    def __init__(self, in_channels, out_channels, stride=1, residual=False):
         super().__init__()
         self.conv = nn.Sequential(
             conv_norm_activation(in_channels, 6 * in_channels, 1),
@@ -49,16 +33,20 @@ class InvertedResidual2(nn.Module):
                 6 * in_channels,
                 6 * in_channels,
                 3,
-                stride=2,
+                stride=stride,
                 padding=1,
                 groups=6 * in_channels,
             ),
             nn.Conv2d(6 * in_channels, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels),
         )
+        self.residual = residual
 
     def forward(self, x):
-        return self.conv(x)
+        y = self.conv(x)
+        if self.residual:
+            y = x + y
+        return y
 
 
 class MobileNet(nn.Module):
@@ -66,11 +54,11 @@ class MobileNet(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             conv_norm_activation(3, 8, 3, stride=2, padding=1),
-            InvertedResidual(8),
-            InvertedResidual2(8, 12),
-            *[InvertedResidual(12) for _ in range(3)],
-            InvertedResidual2(12, 16),
-            InvertedResidual(16),
+            InvertedResidual(8, 8, residual=True),
+            InvertedResidual(8, 12, stride=2),
+            *[InvertedResidual(12, 12, residual=True) for _ in range(3)],
+            InvertedResidual(12, 16, stride=2),
+            InvertedResidual(16, 16, residual=True),
         )
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(16, 10))
 
