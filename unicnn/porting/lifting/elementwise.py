@@ -85,9 +85,10 @@ def arithmetic(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
         if call.op == "sub":
             second = _scaled(drafts, call, second, Known.number(-1.0))
         left, right = aligned(drafts, call, [first, second])
-        if call.op == "add" and left is first and right is second and _continues(drafts, call, left):
+        op = Mul() if call.op == "mul" else Add()
+        if left is first and right is second and _continues(drafts, call, left, type(op)):
             return drafts.joined(call, left, right)
-        return drafts.add(call, Mul() if call.op == "mul" else Add(), left, right)
+        return drafts.add(call, op, left, right)
     x, known = (first, second) if isinstance(first, Lifted) else (second, first)
     if not isinstance(x, Lifted) or not isinstance(known, Known) or (call.op == "div" and x is second):
         raise refuse(call, "a constant is divided by a value.", "Only + and * can be described.")
@@ -101,10 +102,10 @@ def arithmetic(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
     return _scaled(drafts, call, x, known.computed(known.shape, np.reciprocal) if call.op == "div" else known)
 
 
-def _continues(drafts: Drafts, call: Call, x: Lifted) -> bool:
-    """Tell whether a sum goes on in one and the same expression, as in a + b + c."""
+def _continues(drafts: Drafts, call: Call, x: Lifted, kind: type[Op]) -> bool:
+    """Tell whether a sum or a product goes on in one and the same expression, as in a + b + c."""
     draft = drafts.drafts.get(x.draft)
-    if draft is None or not isinstance(draft.op, Add) or not drafts.alone(x) or drafts.called[x.draft] != [drafts.previous]:
+    if draft is None or not isinstance(draft.op, kind) or not drafts.alone(x) or drafts.called[x.draft] != [drafts.previous]:
         return False
     return call.where is not None and (draft.call.where, draft.call.path) == (call.where, call.path)
 

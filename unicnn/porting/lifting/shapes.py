@@ -7,6 +7,7 @@ import math
 
 from unicnn.ops import AdaptiveAvgPool2d, AvgPool2d, Concat, Flatten, MaxPool2d, Op, Pad, Reshape, Transpose
 from unicnn.porting.lifting.contractions import image_of, value_of
+from unicnn.porting.lifting.cropping import cropped
 from unicnn.porting.lifting.draft import Drafts, Lifted, Operand, natural, refuse
 from unicnn.porting.tape import Call
 
@@ -84,6 +85,11 @@ def pad(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
     """Lift a border around an image."""
     x = value_of(call, operands[0])
     widths = {x.order[axis]: tuple(pair) for axis, pair in enumerate(call.attributes["widths"])}
+    if x.rank == 4 and widths[1] == (0, 0) and call.attributes["value"] == 0:
+        (top, bottom), (left, right) = widths[2], widths[3]
+        done = cropped(drafts, call, x, ((-top, -bottom), (-left, -right)))
+        if done is not None:
+            return done
     if x.rank != 4 or any(pair != (0, 0) for axis, pair in widths.items() if axis < 2) or min(map(min, widths.values())) < 0:
         raise refuse(
             call,
@@ -112,6 +118,11 @@ def split(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
     axis = x.order[a["axis"] % x.rank]
     if x.image is None and axis > 0 and a["start"] == 0 and a["size"] == x.shape[axis - 1]:
         return x
+    if axis in (2, 3):
+        border = (a["start"], x.shape[axis - 1] - a["start"] - a["size"])
+        done = cropped(drafts, call, x, (border, (0, 0)) if axis == 2 else ((0, 0), border))
+        if done is not None:
+            return done
     raise refuse(
         call,
         f"it takes {a['size']} of the {x.shape[axis - 1] if axis else 'batch'} along axis {a['axis']}, and no op of the vocabulary takes a part of a value.",
