@@ -33,10 +33,11 @@ def to_native(program: Program) -> Any:
 
 def made(model: Model, dialect: str) -> tuple[Any, Any]:
     """Return a new object of what `dialect` writes for a model, and the function that fills it from a file."""
-    text = emit(model, dialect)
+    text, info = emit(model, dialect), plugins.dialect(dialect)
+    info.importer()  # it knows how its framework is imported beside this NumPy
     # Under a file name of its own, frameworks that look at sources (and tracebacks) find the text.
     file = f"{model.name}-in-{dialect}.py"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     scope: dict[str, Any] = {"__name__": model.name}
     exec(compile(text, file, "exec"), scope)
-    return scope[plugins.dialect(dialect).emitter().entry(model.name)](), scope["load_weights"]
+    return scope[info.emitter().entry(model.name)](), scope["load_weights"]
