@@ -13,6 +13,7 @@ from unicnn.porting.outline.text import value
 from unicnn.porting.outline.words import class_name, identifier
 from unicnn.training.recipe import Recipe
 from unicnn_onnx import pieces
+from unicnn_onnx.methods import METHODS, method
 from unicnn_onnx.spelling import Spelling, check_outputs
 from unicnn_onnx.writing import Writer
 
@@ -21,7 +22,7 @@ def write(graph: Graph, *, style: str, recipe: Recipe | None, hints: Any) -> str
     """Return one self-contained file that builds the network as a graph of ONNX."""
     if recipe is not None:
         training(recipe)
-    check_outputs([name for key, name in graph.model.outputs if key is None])
+    check_outputs(graph.model.outputs)
     opset = _opset(graph)
     name, spelling = entry(graph.model.name), Spelling(graph)
     writer = Writer(outline(graph, spelling, hints), name)
@@ -89,4 +90,4 @@ def _methods(graph: Graph, spelling: Spelling) -> Mapping[str, str]:
     for kind, key in ((ops.Conv2d, "conv"), (ops.ConvTranspose2d, "conv_transpose")):
         if kind in spelling.bare and key in used:
             used[key].add("always_bare")
-    return {key: pieces.method(key, used[key]) for key in pieces.METHODS if key in used}
+    return {key: method(key, used[key]) for key in METHODS if key in used}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from unicnn import ops
@@ -108,7 +108,7 @@ def _attributes(node: Node) -> list[Argument]:
 
 def _pool(node: Node) -> Make:
     op: Any = node.op
-    sides = resolve_padding(op.padding, node.input_shapes[0][1:], op.kernel_size, op.stride)  # type: ignore[arg-type]
+    sides = resolve_padding(op.padding, node.input_shapes[0][1:], op.kernel_size, op.stride)
     common = (
         Argument("kernel", shortest(op.kernel_size)),
         optional("stride", shortest(op.stride), 1),
@@ -232,9 +232,11 @@ _LAYERS: Mapping[type[Any], Callable[[Node], Make]] = {
 }
 
 
-def check_outputs(node_names: list[str]) -> None:
-    """Raise UnsupportedError if one value is two outputs without keys, which a graph can tell apart by name only."""
-    if len(set(node_names)) < len(node_names):
+def check_outputs(outputs: Sequence[tuple[str | None, str]]) -> None:
+    """Raise UnsupportedError for outputs that a graph, which knows them by their names only, cannot tell apart."""
+    unkeyed = [name for key, name in outputs if key is None]
+    if len(set(unkeyed)) < len(unkeyed) or 0 < len(unkeyed) < len(outputs):
         raise UnsupportedError(
-            "A graph of ONNX knows its outputs by their names, and one value is given twice here. Give each output a key."
+            "A graph of ONNX knows its outputs by their names, and here one value is given twice, or some outputs have a key and others none. "
+            "Give each output a key."
         )

@@ -10,7 +10,7 @@ from unicnn.graph import Node
 from unicnn.porting.outline import Apply, Definition, Expression, Make, Member, Outline, Parameter, Statement, Value
 from unicnn.porting.outline.text import arguments, parameters, shape_comment, value
 from unicnn.porting.outline.words import snake, unused
-from unicnn_onnx.pieces import METHODS
+from unicnn_onnx.methods import METHODS
 from unicnn_onnx.spelling import PLAIN, Spelling
 
 _OPERATORS = {*PLAIN.values(), "GlobalAveragePool", "Sum"}

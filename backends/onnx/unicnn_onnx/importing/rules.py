@@ -74,7 +74,8 @@ def _layer_norm(node: Node) -> list[Word]:
     rank = len(node.shape)
     axes = tuple(range(node.get("axis", -1) % rank, rank))
     sizes = tuple(node.shape[axis] for axis in axes)
-    made, held = [], []
+    made: list[Word] = []
+    held: list[Operand] = []
     for place, number in ((1, 1.0), (2, 0.0)):
         if not node.has(place) or _is_plain(node, place, number):
             held.append(None)

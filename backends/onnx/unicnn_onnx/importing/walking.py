@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,6 +110,8 @@ class Walk:
     def _infer(self, place: int, node: onnx.NodeProto) -> None:
         """Note the types of what a node gives, as the definition of its operator says."""
         found: dict[str, onnx.TypeProto] = {}
+        if missing := [name for name in node.input if name and name not in self.types]:
+            raise self.refusal(place, node, f"takes {missing[0]}, which nothing gives: the graph is damaged.", "Export it again.")
         try:
             schema = onnx.defs.get_schema(node.op_type, self.versions.get(node.domain, 1), node.domain)
             data = {
@@ -126,6 +128,13 @@ class Walk:
         except onnx.shape_inference.InferenceError as error:
             detail = " ".join(str(error).split())[:300]
             raise ValueError(f"{self.where(place, node)} does not fit its inputs: {detail}") from None
+        self._check(place, node, found)
+        self.types |= found
+        if node.op_type in ("MaxPool", "AveragePool") and len(self.shape(node.input[0])) == 4:
+            self._correct(node)
+
+    def _check(self, place: int, node: onnx.NodeProto, found: Mapping[str, onnx.TypeProto]) -> None:
+        """Raise PortError if a size is not known from the input's."""
         for name in node.output:
             if name and not (name in found and _concrete(found[name])) and not _optional(node, name):
                 raise self.refusal(
@@ -134,9 +143,6 @@ class Walk:
                     f"gives {name}, whose shape depends on more than the shape of the input.",
                     "Only static networks can be ported.",
                 )
-        self.types |= found
-        if node.op_type in ("MaxPool", "AveragePool") and len(self.shape(node.input[0])) == 4:
-            self._correct(node)
 
     def _correct(self, node: onnx.NodeProto) -> None:
         """Note the size of what a pool gives: before opset 22, inference counted windows that lie in the padding, as no one computes."""

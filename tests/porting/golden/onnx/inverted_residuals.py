@@ -132,8 +132,8 @@ def sequential(g, name, x, in_channels, out_channels, stride=1):
 
 
 def inverted_residual(g, name, x, channels):
-    conv = sequential(g, f"{name}.conv", x, channels, channels)
-    return g.node("Add", f"{name}.add", x, conv)
+    y = sequential(g, f"{name}.conv", x, channels, channels)
+    return g.node("Add", f"{name}.add", x, y)
 
 
 def inverted_residual2(g, name, x, in_channels, out_channels):
