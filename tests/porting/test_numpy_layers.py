@@ -1,5 +1,7 @@
 """The layers that emitted NumPy files consist of compute what the descriptions of their ops say, forward and backward."""
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,13 @@ from unicnn.graph import infer
 from unicnn.porting.outline.text import construction
 
 pytest.importorskip("unicnn_numpy", reason="the NumPy plugin is not installed")
-from unicnn_numpy.emitting import layers as written
+from unicnn_numpy.emitting.pieces import ORDER, every
 from unicnn_numpy.emitting.spelling import Spelling
 
 from .interpret import distance
+
+MODULES = [importlib.import_module(f"unicnn_numpy.emitting.layers.{name}") for name in ORDER]
+LAYERS = {name: getattr(module, name) for name in every() for module in MODULES if hasattr(module, name)}
 
 OPS = {
     "conv": un.Conv2d(6, (3, 2), stride=(2, 1), padding=((1, 2), (0, 1)), dilation=(1, 2)),
@@ -26,6 +31,9 @@ OPS = {
     "max-pool": un.MaxPool2d(3, stride=2, padding=1, ceil_mode=True),
     "avg-pool": un.AvgPool2d(3, stride=2, padding=1, ceil_mode=True),
     "avg-pool-without-its-border": un.AvgPool2d((2, 3), stride=(2, 1), padding=1, count_include_pad=False),
+    "avg-pool-without-border": un.AvgPool2d(2, stride=(3, 2)),
+    "conv-transpose-with-more-after": un.ConvTranspose2d(4, 2, stride=3, output_padding=(1, 2), dilation=2),
+    "global-avg-pool": un.AdaptiveAvgPool2d(1),
     "adaptive-avg-pool": un.AdaptiveAvgPool2d((3, 4)),
     **{name: op() for name, op in {"relu": un.ReLU, "relu6": un.ReLU6, "sigmoid": un.Sigmoid, "tanh": un.Tanh, "silu": un.SiLU}.items()},
     "leaky-relu": un.LeakyReLU(0.2),
@@ -45,9 +53,9 @@ OPS = {
 
 def built(model, weights):
     """Return the network of a model, made of the layers, in float64."""
-    net = written.Network(*(name for name, _ in model.inputs))
+    net = LAYERS["Network"](*(name for name, _ in model.inputs))
     for node in infer(model).nodes:
-        net.add(node.name, eval(construction(Spelling().layer(node)), vars(written)), *node.inputs)
+        net.add(node.name, eval(construction(Spelling().layer(node)), LAYERS), *node.inputs)
     net.outputs = tuple(name for _, name in model.outputs)
     for layer, _ in net.layers.values():
         layer.parameters = {key: array.astype(np.float64) for key, array in layer.parameters.items()}

@@ -30,7 +30,7 @@ def _conv(layer: Any, _: Any) -> Mapping[str, Any]:
     return {
         "stride": layer.stride,
         "dilation": layer.dilation,
-        "groups": layer.groups,
+        "groups": getattr(layer, "groups", 1),
         "data": "NCHW",
         "kernel": "IOHW" if hasattr(layer, "crop") else "OIHW",
         **border,
@@ -48,9 +48,10 @@ def _max_pool(layer: Any, _: Any) -> Mapping[str, Any]:
 def _avg_pool(layer: Any, shapes: Sequence[tuple[int, ...]]) -> Mapping[str, Any]:
     """Return the pooling whose normal form has this padding and counts this border: with ceil mode where the padding reaches beyond."""
     plain = ((0, 0), (0, 0))
-    counts = layer.counted != plain or layer.padding == plain
-    asked = layer.counted if counts else layer.padding
-    ceil = counts and layer.padding != layer.counted
+    padding, counted = getattr(layer, "padding", plain), getattr(layer, "counted", plain)
+    counts = counted != plain or padding == plain
+    asked = counted if counts else padding
+    ceil = counts and padding != counted
     return {
         "kernel_size": layer.size, "stride": layer.stride, "padding": asked, "ceil_mode": ceil, "count_include_pad": counts, "data": "NCHW",
     }  # fmt: skip
@@ -62,13 +63,17 @@ def _norm(layer: Any, _: Any) -> Mapping[str, Any]:
 
 RULES: Mapping[str, tuple[str, tuple[str, ...], Callable[[Any, Sequence[tuple[int, ...]]], Mapping[str, Any]]]] = {
     "Conv2d": ("conv", ("weight", "bias"), _conv),
+    "GroupedConv2d": ("conv", ("weight", "bias"), _conv),
     "ConvTranspose2d": ("conv_transpose", ("weight", "bias"), _conv),
+    "GroupedConvTranspose2d": ("conv_transpose", ("weight", "bias"), _conv),
     "Linear": ("linear", ("weight", "bias"), lambda layer, _: {"kernel": "OI"}),
     "BatchNorm2d": ("batch_norm", ("scale", "shift", "mean", "var"), _norm),
     "LayerNorm": ("layer_norm", ("scale", "shift"), lambda layer, _: {"eps": layer.eps, "axes": layer.axes}),
     "Dropout": ("dropout", (), lambda layer, _: {"p": layer.p}),
     "MaxPool2d": ("max_pool", (), _max_pool),
     "AvgPool2d": ("avg_pool", (), _avg_pool),
+    "PaddedAvgPool2d": ("avg_pool", (), _avg_pool),
+    "GlobalAvgPool2d": ("adaptive_avg_pool", (), lambda layer, _: {"output_size": (1, 1), "data": "NCHW"}),
     "AdaptiveAvgPool2d": ("adaptive_avg_pool", (), lambda layer, _: {"output_size": layer.size, "data": "NCHW"}),
     "LeakyReLU": ("leaky_relu", (), lambda layer, _: {"negative_slope": layer.slope}),
     "ELU": ("elu", (), lambda layer, _: {"alpha": layer.alpha}),
