@@ -69,3 +69,10 @@ def _gradients(imported: Imported, program: Any, x: Any, seeds: Sequence[Any], r
 def worst(found: dict[str, float]) -> tuple[str, float]:
     """Return the place of the largest distance, and it."""
     return max(found.items(), key=lambda item: item[1] if item[1] == item[1] else np.inf)
+
+
+def outputs_of(imported: Imported, seed: int = 0) -> dict[str | None, Any]:
+    """Return what the lifted model gives for an arbitrary input, by the names of the outputs."""
+    program = un.lower(imported.model, "numpy", numerics="float64", weights=imported.weights)
+    x = 4 * np.random.default_rng(seed).normal(size=(2, *imported.model.input_shape))
+    return dict(program(x))
