@@ -54,10 +54,11 @@ def test_the_largest_network_of_the_zoo_is_read_as_it_was_written() -> None:
     assert first_difference(model, read(built(model), model).model) is None
 
 
+@pytest.mark.parametrize("hinted", [True, False], ids=["with its classes' names", "without them"])
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_a_structure_is_read_as_it_was_written(name: str) -> None:
+def test_a_structure_is_read_as_it_was_written(name: str, hinted: bool) -> None:
     model, hints = structure(name)
-    net = built(model, hints)
+    net = built(model, hints if hinted else None)
     onnx.checker.check_model(net, full_check=True)
     assert first_difference(model, read(net, model).model) is None
 

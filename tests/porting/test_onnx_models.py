@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.porting.proving import distances, worst
-from unicnn.errors import PortError
+from unicnn.errors import BackendError, PortError
 from unicnn.model import Layer, Model
 from unicnn.ops import BatchNorm2d
 from unicnn.porting.normal import first_difference
@@ -122,6 +123,14 @@ def test_an_export_that_merged_normalisation_keeps_the_names_of_layers() -> None
     assert {"stem.0", "layer1.0.conv1", "layer1.0.relu1", "layer1.0.add", "layer1.0.relu2", "ln", "fc", "fc2"} <= set(names)
     assert not any("bn" in name for name in names)
     assert worst(distances(imported, gradients=False))[1] < 1e-10
+
+
+def test_a_runtime_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported = from_framework(small(), (2, 3, 8, 8))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert imported.recording is not None
+    with pytest.raises(BackendError, match="pip install onnxruntime"):
+        imported.recording.runner.run([np.zeros((2, 3, 8, 8))], [], "float32")
 
 
 # Graphs without names, files.

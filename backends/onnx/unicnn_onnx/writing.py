@@ -9,7 +9,7 @@ from dataclasses import replace
 from unicnn.graph import Node
 from unicnn.porting.outline import Apply, Definition, Expression, Make, Member, Outline, Parameter, Statement, Value
 from unicnn.porting.outline.text import arguments, parameters, shape_comment, value
-from unicnn.porting.outline.words import snake, unused
+from unicnn.porting.outline.words import identifier, snake, unused
 from unicnn_onnx.methods import METHODS
 from unicnn_onnx.spelling import PLAIN, Spelling
 
@@ -24,7 +24,7 @@ class Writer:
         self.functions: dict[str, str] = {}
         taken = {entry, *Spelling.reserved, *METHODS, *_variables(plan)}
         for definition in plan.definitions:
-            name = snake(definition.name)
+            name = _function(definition)
             name = unused(name if name not in taken or "block" in name else f"{name}_block", taken)
             self.functions[definition.name] = name
             taken.add(name)
@@ -163,6 +163,13 @@ def _returned(lines: list[str], x: str) -> list[str]:
 def _told(node: Node) -> str:
     """Return the shape as a comment where it is another than before."""
     return "" if node.shape in node.input_shapes else shape_comment(node.shape)
+
+
+def _function(definition: Definition) -> str:
+    """Return what a block's function is called: by its class, or by where it stands if that is a mere Sequential."""
+    name = snake(definition.name)
+    place = definition.paths[0].rpartition(".")[2].rstrip("0123456789_")
+    return f"{snake(identifier(place))}_block" if name.rstrip("0123456789") == "sequential" and place else name
 
 
 def _variables(plan: Outline) -> set[str]:

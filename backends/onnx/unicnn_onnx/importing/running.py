@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from unicnn.errors import UnsupportedError
+from unicnn.errors import BackendError, UnsupportedError
 from unicnn.porting.tape import Array, Ran, Runner, Tape
 from unicnn_onnx.importing.doubles import DOUBLES
 from unicnn_onnx.importing.numbers import array_of, meant
@@ -93,6 +92,10 @@ def _retyped(node: onnx.NodeProto, dtype: str, weights: Container[str]) -> onnx.
 
 
 def _runtime(model: onnx.ModelProto, wanted: Sequence[str], given: Mapping[str, Array]) -> list[Array]:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise BackendError("ONNX Runtime, which runs graphs, is not installed. Install it with: pip install onnxruntime") from None
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3

@@ -114,7 +114,7 @@ def conv_norm_activation(
     return g.relu6(f"{name}.2", x)
 
 
-def sequential(g, name, x, in_channels, out_channels, stride=1):
+def conv_block(g, name, x, in_channels, out_channels, stride=1):
     x = conv_norm_activation(g, f"{name}.0", x, in_channels, 6 * in_channels, 1)
     x = conv_norm_activation(
         g,
@@ -132,12 +132,12 @@ def sequential(g, name, x, in_channels, out_channels, stride=1):
 
 
 def inverted_residual(g, name, x, channels):
-    y = sequential(g, f"{name}.conv", x, channels, channels)
+    y = conv_block(g, f"{name}.conv", x, channels, channels)
     return g.node("Add", f"{name}.add", x, y)
 
 
 def inverted_residual2(g, name, x, in_channels, out_channels):
-    return sequential(g, f"{name}.conv", x, in_channels, out_channels, stride=2)
+    return conv_block(g, f"{name}.conv", x, in_channels, out_channels, stride=2)
 
 
 def mobilenet() -> onnx.ModelProto:
