@@ -5,30 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from unicnn.graph import infer
-from unicnn.model import Layer, Model
+from unicnn.model import Model
 from unicnn.ops.fields import by
 from unicnn.porting.lifting.merging import merged
 
 
 def canonical(model: Model) -> Model:
-    """Return `model` with every Pad of zeros joined to the layer behind it, where that layer can put the border itself."""
-    absorbed = merged(_explicit(model), [value for _, value in model.outputs])
-    gone = {border for _, border in absorbed.values()}
-    by_name = {layer.name: layer for layer in model.layers}
-
-    def source(name: str) -> str:
-        return by_name[name].inputs[0] if name in gone else name
-
-    layers = [
-        Layer(layer.name, absorbed[layer.name][0] if layer.name in absorbed else layer.op, tuple(map(source, layer.inputs)))
-        for layer in model.layers
-        if layer.name not in gone
-    ]
-    return Model.of(model.inputs, layers, model.outputs, name=model.name)
-
-
-def _explicit(model: Model) -> list[Layer]:
-    return list(model.layers)
+    """Return `model` with every border and step joined to the layer that could have done it itself."""
+    found = merged(model.layers, [value for _, value in model.outputs])
+    outputs = [(key, found.replaced.get(name, name)) for key, name in model.outputs]
+    return Model.of(model.inputs, found.layers, outputs, name=model.name)
 
 
 def normal(model: Model) -> list[tuple[str, str, tuple[str, ...], dict[str, Any], tuple[int, ...]]]:
@@ -65,6 +51,7 @@ def first_difference(a: Model, b: Model) -> str | None:
     if len(first) != len(second):
         longer, which = (first, "first") if len(first) > len(second) else (second, "second")
         return f"only the {which} has {longer[min(len(first), len(second))][0]}"
+    a, b = canonical(a), canonical(b)
     return None if a.outputs == b.outputs else f"the outputs are {a.outputs} and {b.outputs}"
 
 

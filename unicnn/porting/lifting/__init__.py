@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +12,14 @@ import numpy as np
 from unicnn.errors import PortError
 from unicnn.graph import infer
 from unicnn.model import Layer, Model
+from unicnn.ops import Pad
 from unicnn.porting.imported import Imported, Origin, Place
 from unicnn.porting.lifting.calling import called as layer_names
 from unicnn.porting.lifting.calling import moved
-from unicnn.porting.lifting.draft import Lifted
+from unicnn.porting.lifting.draft import Draft, Lifted, refuse
 from unicnn.porting.lifting.known import Known
 from unicnn.porting.lifting.lifter import Lifter, orders_of
-from unicnn.porting.lifting.merging import merged
+from unicnn.porting.lifting.merging import LOWEST, merged
 from unicnn.porting.lifting.patterns import recognise
 from unicnn.porting.tape import Recording, Tape
 
@@ -76,18 +78,20 @@ def _needless_transposes(lifter: Lifter) -> int:
 
 
 def _assembled(tape: Tape, lifter: Lifter, outputs: Sequence[Lifted]) -> Lift:
-    drafts, heads = lifter.layers, [value.draft for value in outputs]
-    absorbed = merged([Layer(draft.key, draft.op, draft.inputs) for draft in drafts], heads)
-    by_key = {draft.key: draft for draft in drafts}
-    gone = {}
-    for key, (op, border) in absorbed.items():
-        by_key[key].op = op
-        gone[by_key[border].key] = by_key[border].inputs[0]
-    drafts = [draft for draft in drafts if draft.key not in gone]
+    found = merged([Layer(draft.key, draft.op, draft.inputs) for draft in lifter.layers], [value.draft for value in outputs])
+    by_key = {draft.key: draft for draft in lifter.layers}
+    drafts = [
+        dataclasses.replace(
+            by_key[layer.name], op=layer.op, inputs=layer.inputs, place=by_key[found.later.get(layer.name, layer.name)].place
+        )
+        for layer in found.layers
+    ]
+    _check_borders(drafts)
     called = dict(zip((draft.key for draft in drafts), layer_names(drafts, [name for name, _ in tape.inputs]), strict=True))
 
     def source(key: str) -> str:
-        return source(gone[key]) if key in gone else called.get(key, key)
+        key = found.replaced.get(key, key)
+        return called.get(key, key)
 
     layers = [Layer(called[draft.key], draft.op, tuple(map(source, draft.inputs))) for draft in drafts]
     weights = {f"{called[draft.key]}.{role}": known for draft in drafts for role, known in draft.weights.items()}
@@ -105,6 +109,13 @@ def _assembled(tape: Tape, lifter: Lifter, outputs: Sequence[Lifted]) -> Lift:
         tuple(value.place(name) for (_, name), value in zip(tape.outputs, outputs, strict=True)),
         _classes(tape, moved(drafts)),
     )
+
+
+def _check_borders(drafts: Sequence[Draft]) -> None:
+    """Refuse a border of -inf that no max pooling takes over."""
+    for draft in drafts:
+        if isinstance(draft.op, Pad) and draft.op.value == LOWEST:
+            raise refuse(draft.call, "it puts -inf around a value that no max pooling reads.", "Pad by a finite number.")
 
 
 def _classes(tape: Tape, moved: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from unicnn.ops import AdaptiveAvgPool2d, AvgPool2d, Concat, Flatten, MaxPool2d,
 from unicnn.porting.lifting.contractions import image_of, value_of
 from unicnn.porting.lifting.cropping import cropped
 from unicnn.porting.lifting.draft import Drafts, Lifted, Operand, natural, refuse
+from unicnn.porting.lifting.merging import LOWEST
 from unicnn.porting.tape import Call
 
 
@@ -98,7 +99,8 @@ def pad(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
         )
     if all(pair == (0, 0) for pair in widths.values()):
         return x
-    return drafts.add(call, Pad((widths[2], widths[3]), value=call.attributes["value"]), x)
+    value = call.attributes["value"]
+    return drafts.add(call, Pad((widths[2], widths[3]), value=LOWEST if value == -math.inf else value), x)
 
 
 def concat(drafts: Drafts, call: Call, operands: list[Operand]) -> Lifted:
