@@ -170,6 +170,32 @@ def vgg() -> tuple[Model, Hints]:
     return Model(x, Linear(10)(Flatten()(y, name="flatten"), name="linear"), name="vgg"), Hints()
 
 
+def fires() -> tuple[Model, Hints]:
+    """Return a small SqueezeNet out of nothing but lists: sequences, and branches whose results are joined."""
+    x = y = Input(3, 16, 16)
+    classes = {"": "SqueezeNet", "features": "HybridSequential"}
+    for i, channels in enumerate((4, 6, 8)):
+        path = f"features.{i}"
+        classes |= {path: "HybridSequential", f"{path}.1": "Concurrent"}
+        y = ReLU()(Conv2d(channels, 1)(y, name=f"{path}.0.0"), name=f"{path}.0.1")
+        wide = []
+        for j, kernel in enumerate((1, 3)):
+            wide.append(ReLU()(Conv2d(2 * channels, kernel, padding=j)(y, name=f"{path}.1.{j}.0"), name=f"{path}.1.{j}.1"))
+        y = Concat()(*wide, name=f"{path}.1.concat")
+    return Model(x, _head(y), name="squeezenet1.0"), Hints(classes)
+
+
+def growth() -> tuple[Model, Hints]:
+    """Return dense layers out of lists, each of which adds as many channels."""
+    x = y = Input(4, 8, 8)
+    classes = {"dense": "Sequential"}
+    for i in range(5):
+        classes[f"dense.{i}"] = "DenseLayer"
+        z = Conv2d(2, 3, padding=1)(ReLU()(y, name=f"dense.{i}.1.0"), name=f"dense.{i}.1.1")
+        y = Concat()(y, z, name=f"dense.{i}.concat")
+    return Model(x, _head(y), name="growth"), Hints(classes)
+
+
 def siamese() -> tuple[Model, Hints]:
     """Return a network of two inputs and two outputs, whose scopes interleave, and whose names are hard to write."""
     left, right = Input(2, 8, 8, name="left"), Input(2, 8, 8, name="right")
@@ -206,6 +232,8 @@ STRUCTURES: dict[str, Callable[[], tuple[Model, Hints]]] = {
     "convnext": convnext,
     "unet": unet,
     "vgg": vgg,
+    "branches in lists": fires,
+    "even growth": growth,
     "two inputs and hard names": siamese,
     "moves under own names": moves,
 }

@@ -244,3 +244,23 @@ def test_a_function_that_only_some_blocks_have_is_a_flag() -> None:
         "x = F.relu(x) if use_relu",
         "return torch.sigmoid(x + x)",
     ]
+
+
+def test_a_class_whose_members_are_numbered_is_a_list() -> None:
+    plan = planned(*structure("branches in lists"))
+    concurrent = next(item for item in plan.definitions if item.name == "Concurrent")
+    assert concurrent.listed
+    assert forward(concurrent) == ["return torch.cat([self[0](x), self[1](x)], dim=1)"]
+
+
+def test_parts_whose_channels_grow_evenly_are_a_range() -> None:
+    (dense,) = [member for member in planned(*structure("even growth")).root.members if member.name == "dense"]
+    assert [(child.name, child.repeat, child.series) for child in dense.children] == [("0", 5, ("in_channels", range(4, 14, 2)))]
+
+
+def test_channels_between_others_are_hidden() -> None:
+    x = y = Input(3, 4, 4)
+    for i, (inner, outer) in enumerate(((5, 7), (6, 11)), 1):
+        y = Conv2d(outer, 1)(ReLU()(Conv2d(inner, 1)(y, name=f"block{i}.conv1"), name=f"block{i}.relu"), name=f"block{i}.conv2")
+        y = Add()(y, y, name=f"block{i}.add")
+    assert heads(planned(Model(x, y))) == {"Block": "in_channels, hidden_channels, out_channels"}

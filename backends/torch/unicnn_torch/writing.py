@@ -28,7 +28,7 @@ class TorchWriter(Writer):
         return f"OrderedDict({{{joined([self._keyed(member) for member in entries])}}})"
 
     def _positional(self, member: Member) -> str:
-        return self.commented(member) if member.repeat == 1 else f"*[{self.made(member)} for _ in range({member.repeat})]"
+        return self.commented(member) if member.repeat == 1 else "*[{} for {}]".format(*self.repeated(member))
 
     def _named(self, member: Member) -> str:
         once = self.explained(member, f"{member.name}={self.made(member)}")
@@ -41,6 +41,10 @@ class TorchWriter(Writer):
     def _comprehension(self, member: Member) -> str:
         stem, start = split_number(member.name)
         assert start is not None
+        if member.series is not None:
+            made, loop = self.repeated(member)
+            name, values = loop.split(" in ")
+            return f'f"{stem}{{i}}": {made} for i, {name} in enumerate({values}, {start})'
         return f'f"{stem}{{i}}": {self.made(member)} for i in range({start}, {start + member.repeat})'
 
     def inherited(self, name: str, members: Sequence[Member]) -> list[str]:
@@ -58,11 +62,11 @@ class TorchWriter(Writer):
             yield from indented(f"{inner} = {outer}" for inner, outer in member.carried)
         yield "return nn.Sequential(layers)"
 
-    def container(self, member: Member) -> str:
-        if is_list([child.name for child in member.children]):
-            return f"nn.ModuleList([{', '.join(self.made(child) for child in by_place(member.children))}])"
-        entries = ", ".join(f'"{child.name}": {self.made(child)}' for child in member.children)
-        return f"nn.ModuleDict({{{entries}}})"
+    def listed(self, members: Sequence[Member]) -> tuple[str, str]:
+        if is_list([member.name for member in members]):
+            return "nn.ModuleList", f"[{', '.join(map(self.made, by_place(members)))}]"
+        entries = ", ".join(f'"{member.name}": {self.made(member)}' for member in members)
+        return "nn.ModuleDict", f"{{{entries}}}"
 
 
 def stop(member: Member) -> str:

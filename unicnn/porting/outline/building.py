@@ -19,9 +19,8 @@ from unicnn.porting.outline.form import (
     Template,
 )
 from unicnn.porting.outline.likeness import Group, Sorter, optional_runs
-from unicnn.porting.outline.loops import split_number
 from unicnn.porting.outline.parameters import Parameters
-from unicnn.porting.outline.text import construction
+from unicnn.porting.outline.runs import in_series, repeated
 from unicnn.porting.outline.tree import Scope, Unit, direct, tree
 from unicnn.porting.outline.weaving import Weaver
 from unicnn.porting.outline.words import class_name, identifier, safe, snake, unused
@@ -99,7 +98,7 @@ class _Builder:
                 key = (".".join(parts[: i + 1]), i + 1 == len(parts))
                 if key not in given:
                     around = taken.setdefault(".".join(parts[:i]), set())
-                    given[key] = unused(self._safe(part, scope.sequence or i > 0), around)
+                    given[key] = unused(self._safe(part, scope.sequence or scope.listed or i > 0), around)
                     around.add(given[key])
                 written.append(given[key])
             result[unit.name] = ".".join(written)
@@ -118,7 +117,8 @@ class _Builder:
                 yield before, after
 
     def _form(self, scope: Scope, unit: Unit) -> tuple[Template, str]:
-        target = _target(self.attributes[scope][unit.name], self.attributes[scope].values())
+        held = [name for other, name in self.attributes[scope].items() if f"{scope.path}.{other}".lstrip(".") not in self.functions]
+        target = _target(self.attributes[scope][unit.name], held, scope.listed)
         if unit.node is None:
             return Template("{self}({all})"), target
         if unit.node.name in self.functions:
@@ -144,7 +144,8 @@ class _Builder:
         statements = self._shaped(weaver, outputs, self._conditions(group, leaders))
         shapes = {self.graph.shapes[instance.output] for instance in group.instances}
         last = Statement(None, result, None, shapes.pop() if len(shapes) == 1 else None, weaver.reasons.pop(template.output, ()))
-        return Definition(group.name, False, parameters.parameters, members, tuple(inputs.values()), (*statements, last), paths)
+        arguments = tuple(inputs.values())
+        return Definition(group.name, False, parameters.parameters, members, arguments, (*statements, last), paths, template.listed)
 
     def _conditions(self, group: Group, leaders: Mapping[str, str]) -> dict[str, tuple[str, bool]]:
         """Return what each run of units that may be absent depends on: one of its members, or a flag if it has none."""
@@ -181,7 +182,9 @@ class _Builder:
             body = Member(str(loop.number), "loop", repeat=parameters.count, children=tuple(members[loop.start : stop]), carried=carried)
             return [*members[: loop.start], body, *members[stop:]]
         members = [self._member(scope, unit, parameters, prefix) for unit in units]
-        return _repeated(members) if scope.sequence else _contained(members)
+        if not scope.sequence:
+            return _contained(members)
+        return in_series(repeated(members)) if getattr(self.spelling, "flags", False) else repeated(members)
 
     def _member(self, scope: Scope, unit: Unit, parameters: Parameters | None, prefix: str) -> Member:
         name, path = self.attributes[scope][unit.name], prefix + unit.name
@@ -210,17 +213,17 @@ class _Builder:
         outputs: list[Mapping[str, str]] = [{name: name for name in self.graph.shapes}]
         statements = tuple(self._shaped(weaver, outputs, {}))
         keyed = tuple((key, result) for (key, _), result in zip(model.outputs, results, strict=True))
-        return Definition(self.entry, False, (), members, tuple(names.values()), statements, ("",)), keyed
+        return Definition(self.entry, False, (), members, tuple(names.values()), statements, ("",), root.listed), keyed
 
 
-def _target(name: str, names: Collection[str]) -> str:
+def _target(name: str, names: Collection[str], listed: bool) -> str:
     """Return how an attribute is reached; within a container by its key, or its place if the container is a list."""
     first, *rest = name.split(".")
-    path, target = first, f"self.{first}"
-    for part in rest:
-        listed = is_list({other[len(path) + 1 :].partition(".")[0] for other in names if other.startswith(f"{path}.")})
-        target += f"[{part}]" if listed else f'["{part}"]'
-        path = f"{path}.{part}"
+    path, target = ("", "self") if listed else (f"{first}.", f"self.{first}")
+    for part in [first, *rest] if listed else rest:
+        plain = is_list({other[len(path) :].partition(".")[0] for other in names if other.startswith(path)})
+        target += f"[{part}]" if plain else f'["{part}"]'
+        path = f"{path}{part}."
     return target
 
 
@@ -256,28 +259,3 @@ def _contained(members: list[Member]) -> list[Member]:
     return [
         replace(item, children=tuple(_contained(list(item.children)))) if item.kind == "container" else item for item in result.values()
     ]
-
-
-def _repeated(members: list[Member]) -> list[Member]:
-    """Join entries of a sequence that are the same under consecutive numbers."""
-    result: list[Member] = []
-    for member in members:
-        last = result[-1] if result else None
-        if last is not None and _continues(last, member):
-            result[-1] = replace(last, repeat=last.repeat + 1)
-        else:
-            result.append(member)
-    return [item for member in result for item in (_unrolled(member) if member.repeat == 2 else [member])]
-
-
-def _unrolled(member: Member) -> list[Member]:
-    stem, number = split_number(member.name)
-    return [replace(member, name=f"{stem}{(number or 0) + i}", repeat=1) for i in range(member.repeat)]
-
-
-def _continues(last: Member, member: Member) -> bool:
-    if last.make is None or member.make is None or last.kind != "part" or member.kind != "part":
-        return False
-    stem, number = split_number(last.name)
-    same = construction(last.make) == construction(member.make) and last.option == member.option
-    return same and number is not None and member.name == f"{stem}{number + last.repeat}"

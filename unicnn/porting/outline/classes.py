@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from unicnn.porting.outline.building import is_list
-from unicnn.porting.outline.form import Definition, Make, Member, Outline, Statement
+from unicnn.porting.outline.form import Code, Definition, Make, Member, Outline, Statement
 from unicnn.porting.outline.loops import split_number
 from unicnn.porting.outline.text import comment, construction, parameters, shape_comment, text
 
@@ -33,8 +34,13 @@ class Writer(ABC):
         """Yield the lines of a function's body that builds a sequence in which a part is repeated, and returns it."""
 
     @abstractmethod
+    def listed(self, members: Sequence[Member]) -> tuple[str, str]:
+        """Return the class that holds members under numbers or other keys, and its constructor's argument."""
+
     def container(self, member: Member) -> str:
         """Return a mere container of members that the block calls itself."""
+        base, held = self.listed(member.children)
+        return f"{base}({held})"
 
     def definition(self, item: Definition) -> str:
         """Return the source of a class, or of a function that returns a sequence."""
@@ -53,6 +59,11 @@ class Writer(ABC):
         return "\n".join([*self._init(root, "self"), "", *self._forward(root, [*statements(root.statements), *results(outline)])])
 
     def _init(self, item: Definition, head: str) -> list[str]:
+        if item.listed:
+            flags = [member for member in item.members if member.kind == "flag"]
+            base, held = self.listed([member for member in item.members if member.kind != "flag"])
+            lines = [f"super().__init__({held})", *(line for member in flags for line in self._attribute(member))]
+            return [f"class {item.name}({base}):", f"    def __init__({head}):", *indented(lines, 8)]
         lines = ["super().__init__()", *(line for member in item.members for line in self._attribute(member))]
         return [f"class {item.name}({self.base}):", f"    def __init__({head}):", *indented(lines, 8)]
 
@@ -76,6 +87,16 @@ class Writer(ABC):
             return self.container(member)
         assert member.make is not None
         return construction(member.make)
+
+    def repeated(self, member: Member) -> tuple[str, str]:
+        """Return the construction of an entry that stands several times, and the loop over them: ``_ in range(3)``."""
+        assert member.make is not None
+        if member.series is None:
+            return self.made(member), f"_ in range({member.repeat})"
+        name, values = member.series
+        given = tuple(replace(item, value=Code(name)) if item.name == name else item for item in member.make.arguments)
+        steps = f"{values.start}, {values.stop}, {values.step}"
+        return construction(replace(member.make, arguments=given)), f"{name} in range({steps})"
 
     def commented(self, member: Member) -> str:
         """Return an entry's construction for a place in a list, a comment above it if there is a reason."""

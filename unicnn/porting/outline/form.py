@@ -158,7 +158,8 @@ class Member:
     `children` stand there `repeat` times, under the stems of their names and numbers from that in `name` on; after each round the
     parameters `carried` are assigned, (what is assigned to, what is assigned). `option` names the
     constructor's argument that says whether it is there. `repeat` is how often the same thing stands in a sequence, under the
-    consecutive numbers from that in `name` on: an integer, or Code.
+    consecutive numbers from that in `name` on: an integer, or Code; `series` names an argument that grows evenly meanwhile, and its
+    values.
     """
 
     name: str
@@ -169,6 +170,7 @@ class Member:
     repeat: Any = 1
     children: tuple[Member, ...] = ()
     carried: tuple[tuple[str, str], ...] = ()
+    series: tuple[str, range] | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Definition:
-    """Be a class with a forward, or a function that returns a sequence; `paths` are the places in which it stands."""
+    """Be a class with a forward, or a function that returns a sequence; `paths` are the places in which it stands.
+
+    A class that is `listed` holds its members as a list does, or a dictionary, since some of them have numbers for names.
+    """
 
     name: str
     sequence: bool
@@ -190,6 +195,7 @@ class Definition:
     inputs: tuple[str, ...]
     statements: tuple[Statement, ...]
     paths: tuple[str, ...]
+    listed: bool = False
 
 
 @dataclass(frozen=True)

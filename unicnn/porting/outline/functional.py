@@ -10,7 +10,7 @@ from dataclasses import replace
 from unicnn.graph import Node
 from unicnn.ops import Add
 from unicnn.ops.base import Shape
-from unicnn.porting.outline.form import REQUIRED, Apply, Definition, Expression, Make, Member, Outline, Statement, Value
+from unicnn.porting.outline.form import REQUIRED, Apply, Argument, Definition, Expression, Make, Member, Outline, Statement, Value
 from unicnn.porting.outline.lines import Line, Loop, braced, fitted, written
 from unicnn.porting.outline.text import parameters
 from unicnn.porting.outline.words import snake, unused
@@ -61,25 +61,26 @@ class FunctionWriter(ABC):
             text = written(lines, lambda line: self.spelt(line, SCOPE), result=lines[-1].target)
             yield "\n".join([f"def {head}:", *(self.fit(f"    {line}") for line in text)])
 
-    def network(self, names: dict[str, str], output: str = "outputs") -> tuple[list[Line], list[tuple[str | None, str]]]:
+    def network(self, names: dict[str, str]) -> tuple[list[Line], list[tuple[str | None, str]]]:
         """Return the lines of the network itself, and what holds its outputs, by key.
 
-        `names` says what holds the inputs, by the outline's arguments; a single output is assigned to `output`, the others to
-        numbered variables, where they have none yet.
+        `names` says what holds the inputs, by the outline's arguments. The only output is assigned to "outputs", and one of several
+        to "output1", "output2" and so on, where it has no variable yet.
         """
         outputs = self.graph.model.outputs
         body = Body(self, self.plan.root)
         lines = [line for line in body.lines() if isinstance(line, Line)]
         results: list[tuple[str | None, str]] = []
         if not self.plan.results:
-            lines[-1] = replace(lines[-1], target=output)
+            lines[-1] = replace(lines[-1], target="outputs")
             results.append((outputs[0][0], lines[-1].target))
         for i, (key, result) in enumerate(self.plan.results, 1):
             if isinstance(result, Value):
                 results.append((key, result.name))
                 continue
-            target = output if len(outputs) == 1 else f"{output.removesuffix('s')}{i}"
-            lines += body.expression(result, target)
+            target = "outputs" if len(outputs) == 1 else f"output{i}"
+            more = list(body.expression(result, target))
+            lines += _towards(more) if len(outputs) == 1 else more
             results.append((key, target))
         lines, left = _with_inputs(lines, names)
         return lines, [(key, left.get(name, name)) for key, name in results]
@@ -106,6 +107,13 @@ def _with_inputs(lines: Iterable[Line], renamed: dict[str, str]) -> tuple[list[L
         result.append(replace(line, inputs=tuple(names.get(name, name) for name in line.inputs)))
         names.pop(line.target, None)
     return result, names
+
+
+def _towards(lines: list[Line]) -> list[Line]:
+    """Return the lines that lead to the only output: all but the last go on with the variable that they began with."""
+    target, variable = lines[-1].target, lines[0].inputs[0]
+    first, *rest = [*(replace(line, target=variable) for line in lines[:-1]), lines[-1]]
+    return [first, *(replace(line, inputs=tuple(variable if name == target else name for name in line.inputs)) for line in rest)]
 
 
 class Body:
@@ -135,7 +143,9 @@ class Body:
         return Loop(named, int(member.name), str(member.repeat), member.carried)
 
     def _statement(self, statement: Statement) -> Iterator[Line]:
-        condition = None if statement.condition is None else self._find(statement.condition).option
+        condition = statement.condition
+        if condition is not None and not statement.flag:
+            condition = self._find(condition).option
         for line in self.expression(statement.value, statement.target or "x"):
             yield replace(line, condition=condition)
 
@@ -149,7 +159,7 @@ class Body:
             if isinstance(source, Apply):
                 yield from self.expression(source, target)
             inputs.append(source.name if isinstance(source, Value) else target)
-        member = self._find(item.target.removeprefix("self."))
+        member = self._find(item.target.removeprefix("self"))
         yield from self._member(member, tuple(inputs), target, item.part.rpartition(".")[0] if item.part else "", item.part or None)
 
     def _member(self, member: Member, inputs: tuple[str, ...], target: str, scope: str, part: str | None) -> Iterator[Line]:
@@ -171,7 +181,7 @@ class Body:
         for i in range(member.repeat if isinstance(member.repeat, int) else 1):
             place = path if i == 0 else _next(path, i)
             callee, name = self.writer.functions[member.make.callee], self._relative(place)
-            yield Line(target, callee, member.make.arguments, name, inputs, part=True, shape=self._shape_of_part(place))
+            yield Line(target, callee, _arguments(member, i), name, inputs, part=True, shape=self._shape_of_part(place))
             inputs = (target,)
 
     def _find(self, target: str) -> Member:
@@ -212,6 +222,13 @@ class Body:
             inside = [node for node in self.graph.nodes if node.name.startswith(f"{name}.")]
             shapes |= {inside[-1].shape} if inside else set()
         return self.writer.shown(shapes.pop()) if len(shapes) == 1 else None
+
+
+def _arguments(member: Member, turn: int) -> tuple[Argument, ...]:
+    """Return the arguments of a part that stands several times; one of them may grow."""
+    assert member.make is not None
+    name, values = member.series or ("", range(0))
+    return tuple(replace(item, value=values[turn]) if item.name == name else item for item in member.make.arguments)
 
 
 def _next(path: str, i: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from unicnn.graph import Node
 from unicnn.porting.outline.form import Hints, Spelling
 from unicnn.porting.outline.loops import Loop, shared_loop
-from unicnn.porting.outline.tree import Scope, Unit
+from unicnn.porting.outline.tree import Scope, Unit, hinted
 from unicnn.porting.outline.words import stem
 
 Wiring = dict[str, tuple[Any, ...]]
@@ -66,9 +66,7 @@ class Sorter:
 
     def _key(self, scope: Scope) -> tuple[Any, ...]:
         """Return what modules must have in common to be compared at all."""
-        hinted = self.hints.classes.get(scope.path)
-        plain = hinted is None or (scope.sequence and hinted in self.spelling.sequences)
-        return stem(scope.path) if plain else hinted, scope.sequence
+        return hinted(self.hints, self.spelling, scope.path) or stem(scope.path), scope.sequence
 
     def places(self, group: Group) -> int:
         """Return in how many places of the source the modules of a group stand, if sequences around them are written in place."""
@@ -78,8 +76,7 @@ class Sorter:
 
     def named(self, group: Group) -> bool:
         """Tell whether the original has a class for a sequence."""
-        hinted = self.hints.classes.get(group.template.path)
-        return hinted is not None and hinted not in self.spelling.sequences
+        return hinted(self.hints, self.spelling, group.template.path) is not None
 
     def _sort(self, key: tuple[Any, ...]) -> None:
         waiting = self._waiting.pop(key, [])
@@ -117,6 +114,8 @@ class Sorter:
     def _removals(self, full: Scope, extra: list[Unit]) -> Iterator[dict[str, int]]:
         """Yield the ways in which units may be absent: each passes one of its inputs on."""
         outputs = {unit.output for unit in extra}
+        if full.listed and extra:  # a list has no places that are empty
+            return
         if not getattr(self.spelling, "flags", False) and (full.output in outputs or any(len(unit.inputs) > 1 for unit in extra)):
             return
         if sum(len(unit.inputs) > 1 for unit in extra) > 2 or any(len(unit.inputs) > 1 and unit.node is None for unit in extra):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -182,7 +181,11 @@ def _looped(lines: Lines) -> Iterator[Line | Loop]:
 
 def _turns(given: Lines, size: int) -> int:
     """Return how often the first `size` lines repeat themselves under consecutive numbers."""
-    lines = list(itertools.takewhile(lambda line: isinstance(line, Line), given))
+    lines: list[Line] = []
+    for line in given:
+        if isinstance(line, Loop):
+            break
+        lines.append(line)
     first = lines[:size]
     number = _number(lines[0])
     if len(first) < size or number is None or any((line.name and _number(line) != number) or line.condition for line in first):
@@ -193,9 +196,7 @@ def _turns(given: Lines, size: int) -> int:
     return turns
 
 
-def _follows(first: Line | Loop, later: Line | Loop, distance: int) -> bool:
-    if not isinstance(first, Line) or not isinstance(later, Line):
-        return False
+def _follows(first: Line, later: Line, distance: int) -> bool:
     number, other = _number(first), _number(later)
     if braced(first.name) != braced(later.name) or (number is not None and other != number + distance):
         return False
@@ -203,6 +204,6 @@ def _follows(first: Line | Loop, later: Line | Loop, distance: int) -> bool:
     return plain[0] == plain[1] and later.reason in ("", first.reason)
 
 
-def _number(line: Line | Loop) -> int | None:
-    found = re.search(r"(?<!\d)([1-9]\d*|0)$", line.name) if isinstance(line, Line) else None
+def _number(line: Line) -> int | None:
+    found = re.search(r"(?<!\d)([1-9]\d*|0)$", line.name)
     return int(found.group(1)) if found else None

@@ -149,11 +149,21 @@ class Parameters:
             telling = [name for name in same if name.startswith(("in_", "out_"))] or same
             here = {other.argument.name for other in self.slots if other.unit == slot.unit and other.values == slot.values}
             plain = "channels" if {"in_channels", "out_channels"} <= here else telling[0]
+            if plain in ("out_channels", "channels") and self._hidden(slot):
+                plain = "hidden_channels"
             plain = "channels" if plain in {parameter.name for parameter in self.open} and "channels" in same else plain
         taken = {parameter.name for parameter in self.open}
         if plain in taken:
             plain = f"{slot.unit.replace('.', '_').replace('-', '_')}_{plain.removeprefix('in_').removeprefix('out_')}"
         return unused(safe(plain if plain.isidentifier() else f"_{plain}", self.reserved), taken)
+
+    def _hidden(self, slot: Slot) -> bool:
+        """Tell whether channels lie between others: neither does the last layer give them, nor are those of it a multiple of them."""
+        given = [
+            other for other in self.slots if other.argument.kind == "channels" and other.argument.name.startswith(("out_", "channels"))
+        ]
+        last = [other for other in given if not other.constant and ABSENT not in other.values][-1:]
+        return bool(last) and last[0].values != slot.values and _Open("", "channels", slot.values, REQUIRED).multiple(last[0]) is None
 
     def _options(self) -> dict[str, tuple[str, tuple[bool, ...]]]:
         """Return for each unit that may be absent the parameter that says so, and its values."""

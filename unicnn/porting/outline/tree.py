@@ -11,6 +11,9 @@ from unicnn.graph import Graph, Node
 from unicnn.porting.naming import scope_of
 from unicnn.porting.outline.form import Hints, Spelling
 
+_PLAIN = frozenset({"Functional", "HybridSequential", "List", "Model", "ModuleDict", "ModuleList", "Sequential"})
+"""What containers are called in whatever framework."""
+
 
 @dataclass(frozen=True, eq=False)
 class Unit:
@@ -37,6 +40,11 @@ class Scope:
     output: str
     sequence: bool = field(default=False)
 
+    @property
+    def listed(self) -> bool:
+        """Tell whether it is a class whose members have numbers for names, as those of a list have."""
+        return not self.sequence and any(unit.name[:1].isdigit() for unit in self.units)
+
     @cached_property
     def height(self) -> int:
         """Return how deep the scopes within it are nested."""
@@ -48,6 +56,12 @@ class Scope:
             if unit.scope is not None:
                 yield from unit.scope.walk()
         yield self
+
+
+def hinted(hints: Hints, spelling: Spelling, path: str) -> str | None:
+    """Return the name of the original's class at a path, unless it says no more than that things follow one another."""
+    name = hints.classes.get(path)
+    return None if name in _PLAIN | spelling.sequences else name
 
 
 def ancestry(name: str) -> list[str]:
@@ -94,27 +108,20 @@ class _Tree:
             elif inner not in seen:
                 seen.add(inner)
                 child = self.scope(inner, self.members[inner])
-                if self._must_open(child):
-                    self.modules.discard(inner)
-                    return self.scope(path, nodes)
                 units.append(Unit(inner[skip:], None, child, child.externals, child.output))
         inside = {node.name for node in nodes}
         externals = tuple(dict.fromkeys(source for unit in units for source in unit.inputs if source not in inside))
         output = self._leaving(path)[0] if path else self.graph.model.outputs[0][1]
         return Scope(path, tuple(units), externals, output, self._is_sequence(path, units, externals, output))
 
-    def _must_open(self, child: Scope) -> bool:
-        """Tell whether a scope cannot be a class because its children have numbers for names, as those of a list have."""
-        return not child.sequence and any(unit.name[:1].isdigit() for unit in child.units)
-
     def _is_sequence(self, path: str, units: list[Unit], externals: tuple[str, ...], output: str) -> bool:
         if not _is_chain(units, externals, output) or any(value in self.results for value in self._inner(units)):
             return False
         if any(unit.node is not None and not self.in_sequence(unit.node) for unit in units):
             return False
-        wanted = self.hints.classes.get(path)
+        wanted = hinted(self.hints, self.spelling, path)
         numbered = any(unit.name[:1].isdigit() for unit in units)
-        return numbered or self.sequential or (path != "" and (wanted is None or wanted in self.spelling.sequences))
+        return numbered or self.sequential or (path != "" and wanted is None)
 
     def _inner(self, units: list[Unit]) -> list[str]:
         return [unit.output for unit in units[:-1]]

@@ -33,8 +33,11 @@ def network_name(cls: str) -> str:
 
 def _word(word: str) -> str:
     stem, digits = re.fullmatch(r"(.*?)(\d*)", word).groups()  # type: ignore[union-attr]
-    known = _SPELLINGS.get(stem.lower(), stem if stem != stem.lower() else stem.capitalize())
-    return f"{known[:1].upper()}{known[1:]}{digits}"
+    name, version = re.fullmatch(r"(.*?)(v|)", stem).groups() if digits else (stem, "")  # type: ignore[union-attr]
+    known = _SPELLINGS.get(name.lower())
+    if known is None:
+        known, version = stem if stem != stem.lower() else stem.capitalize(), ""
+    return f"{known[:1].upper()}{known[1:]}{version.upper()}{digits}"
 
 
 def snake(name: str) -> str:
@@ -66,5 +69,6 @@ def unused(name: str, taken: Collection[str]) -> str:
 
 def _numbered(name: str) -> Iterable[str]:
     yield name
+    separator = "_" if name[-1:].isdigit() else ""
     for i in range(2, 10**6):
-        yield f"{name}{i}"
+        yield f"{name}{separator}{i}"

@@ -96,7 +96,7 @@ def sequential(*blocks, **named):
 def blocks(source: str, own: set[str]) -> Iterator[str]:
     """Yield the sources of the small blocks that a source uses; `own` are the names that it defines itself."""
     for name, text in _SOURCES.items():
-        if name in classes_used(source) - own:
+        if name in (classes_used(source) | set(re.findall(r"^class \w+\((\w+)\):", source, re.MULTILINE))) - own:
             yield text.strip()
     calls = len(re.findall(r"\bsequential\(", source))
     named = len(re.findall(r"\bsequential\(\s*(?:#[^\n]*\s*)*(?:\w+=|\*\*)", source))

@@ -25,7 +25,7 @@ class GluonWriter(Writer):
         return joined([self._named(member) for member in entries])
 
     def _positional(self, member: Member) -> str:
-        return self.commented(member) if member.repeat == 1 else f"*[{self.made(member)} for _ in range({member.repeat})]"
+        return self.commented(member) if member.repeat == 1 else "*[{} for {}]".format(*self.repeated(member))
 
     def _named(self, member: Member) -> str:
         if member.repeat == 1:
@@ -33,6 +33,10 @@ class GluonWriter(Writer):
             return self.explained(member, f"{member.name}={self.made(member)}" if plain else f'**{{"{member.name}": {self.made(member)}}}')
         stem, start = split_number(member.name)
         assert start is not None
+        if member.series is not None:
+            made, loop = self.repeated(member)
+            name, values = loop.split(" in ")
+            return f'**{{f"{stem}{{i}}": {made} for i, {name} in enumerate({values}, {start})}}'
         return f'**{{f"{stem}{{i}}": {self.made(member)} for i in range({start}, {start + member.repeat})}}'
 
     def inherited(self, name: str, members: Sequence[Member]) -> list[str]:
@@ -54,9 +58,9 @@ class GluonWriter(Writer):
             yield from indented(f"{inner} = {outer}" for inner, outer in member.carried)
         yield "return net"
 
-    def container(self, member: Member) -> str:
-        entries = ", ".join(f'"{child.name}": {self.made(child)}' for child in member.children)
-        return f"Blocks({{{entries}}})"
+    def listed(self, members: Sequence[Member]) -> tuple[str, str]:
+        entries = ", ".join(f'"{member.name}": {self.made(member)}' for member in members)
+        return "Blocks", f"{{{entries}}}"
 
 
 def _stop(member: Member) -> str:

@@ -32,14 +32,14 @@ def conv_norm_activation(channels, kernel_size, strides=1, padding=0, groups=1):
 
 
 class InvertedResidual(nn.HybridBlock):
-    def __init__(self, channels, conv_2_channels, strides=1, residual=False):
+    def __init__(self, hidden_channels, channels, strides=1, residual=False):
         super().__init__()
         self.conv = sequential(
-            conv_norm_activation(channels, 1),
+            conv_norm_activation(hidden_channels, 1),
             conv_norm_activation(
-                channels, 3, strides=strides, padding=1, groups=channels
+                hidden_channels, 3, strides=strides, padding=1, groups=hidden_channels
             ),
-            nn.Conv2D(conv_2_channels, 1, use_bias=False),
+            nn.Conv2D(channels, 1, use_bias=False),
             nn.BatchNorm(),
         )
         self.residual = residual
