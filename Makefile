@@ -55,9 +55,11 @@ types: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
+# Networks to read in tests. Without its dependencies, because torchvision on PyPI asks for a PyTorch with CUDA.
 $(STAMP): $(PROJECTS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[dev]' $(foreach path,$(BACKENDS),--editable '$(path)')
+	$(if $(wildcard backends/torch),$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --no-deps torchvision pillow)
 	touch $@
 
 # JAX needs NumPy 2, with which MXNet does not run.
