@@ -53,7 +53,7 @@ def _network(graph: Graph, spelling: Spelling, hints: Hints, style: str) -> Iter
         return
     writer = Writer(outline(graph, spelling, hints), spelling, called)
     yield from writer.definitions()
-    yield writer.network()
+    yield writer.source()
 
 
 def _loop() -> Any:

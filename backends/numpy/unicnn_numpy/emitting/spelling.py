@@ -124,6 +124,7 @@ class Spelling:
     """Spell layers as instances of the classes in `layers`."""
 
     nested = False
+    flags = True
     reserved = frozenset({"np", "self", "name", "i", "erf", "sliding_window_view", "load_file"})
     sequences = frozenset({"Sequential"})
 

@@ -47,10 +47,8 @@ class Writer(FunctionWriter):
 
     def source(self) -> str:
         """Return the class."""
-        lines, results = self.network(
-            {given: value(name) for given, (name, _) in zip(self.plan.root.inputs, self.graph.model.inputs, strict=True)},
-            "x" if len(self.graph.model.outputs) == 1 else "outputs",
-        )
+        inputs = (value(name) for name, _ in self.graph.model.inputs)
+        lines, results = self.network(dict(zip(self.plan.root.inputs, inputs, strict=True)))
         base = "KeyedNetwork" if results[0][0] is not None else "Sequential" if self._is_chain(lines, results) else "Network"
         body = _chain(lines) if base == "Sequential" else self._body(lines, results)
         methods = [["def __init__(self):", *(self.fit(f"    {line}") for line in body)], *(text.split("\n") for text in self.definitions())]

@@ -1,70 +1,11 @@
-"""Lines of a function that builds a network: each applies one layer, or one function, to variables."""
+"""How a line that applies a layer, or a function of the file, reads in Keras."""
 
 from __future__ import annotations
 
-import itertools
 import re
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
-from unicnn.ops.base import Shape
-from unicnn.porting.outline import Argument
-from unicnn.porting.outline.text import value
-from unicnn_tensorflow.emitting.layouts import native
-
-WIDTH = 88
-MOST = 6
-"""How many lines a loop's body may have."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """Be ``target = callee(arguments, name=...)(inputs)``, or with `part` ``target = callee(inputs, arguments, name=...)``.
-
-    `name` is relative to the function, and "" if Keras may make one up; without a callee the line only gives its input another name. `condition` is the argument
-    that says whether the line is run.
-    """
-
-    target: str
-    callee: str
-    arguments: tuple[Argument, ...] = ()
-    name: str = ""
-    inputs: tuple[str, ...] = ()
-    listed: bool = False
-    part: bool = False
-    shape: Shape | None = None
-    reason: str = ""
-    condition: str | None = None
-
-
-@dataclass(frozen=True)
-class Loop:
-    """Be lines that are run for each i from `start` on, `count` times, which may be an expression; the names in them contain "{i}"."""
-
-    lines: tuple[Line, ...]
-    start: int
-    count: str
-
-    @property
-    def target(self) -> str:
-        """Return the variable that the last line assigns."""
-        return self.lines[-1].target
-
-
-def positional(arguments: Iterable[Argument]) -> tuple[list[str], list[str]]:
-    """Return the arguments that stand first and those that are written by name."""
-    first: list[str] = []
-    named: list[str] = []
-    skipped = False
-    for argument in arguments:
-        if not argument.written:
-            skipped = True
-        elif skipped or argument.keyword:
-            named.append(f"{argument.name}={value(argument.value)}")
-        else:
-            first.append(value(argument.value))
-    return first, named
+from unicnn.porting.outline import lines
+from unicnn.porting.outline.lines import WIDTH, Line, positional, quoted
 
 
 def expression(line: Line, scope: str, *, entry: bool = False) -> str:
@@ -80,45 +21,6 @@ def expression(line: Line, scope: str, *, entry: bool = False) -> str:
     return made if entry else f"{made}([{taken}])" if line.listed else f"{made}({taken})"
 
 
-def quoted(name: str, scope: str) -> str:
-    """Return a name in quotes; what is in braces, and the scope, is filled in at run time."""
-    full = f"{scope}{name}"
-    return f'f"{full}"' if "{" in full else f'"{full}"'
-
-
-def comment(shape: Shape | None) -> str:
-    """Return a shape as a comment behind a line, rows and columns first."""
-    return "" if shape is None else f"  # {'x'.join(map(str, native(shape)))}"
-
-
-def written(lines: Sequence[Line | Loop], scope: str, *, result: str = "") -> list[str]:
-    """Return lines as source: what repeats itself under consecutive names becomes a loop. `result` is returned in the end."""
-    text: list[str] = []
-    for item in _looped(_news(lines)):
-        text += _loop(item, scope) if isinstance(item, Loop) else _single(item, scope)
-    return _returned(text, result) if result else text
-
-
-def _news(lines: Sequence[Line | Loop]) -> list[Line | Loop]:
-    """Return the lines without the shapes that the line before has told already."""
-    result: list[Line | Loop] = []
-    told: Shape | None = None
-    for line in lines:
-        if isinstance(line, Line) and line.shape is not None:
-            result.append(replace(line, shape=None if line.shape == told else line.shape))
-            told = line.shape
-        else:
-            result.append(line)
-    return result
-
-
-def _single(line: Line, scope: str) -> list[str]:
-    if not line.callee and line.inputs == (line.target,):
-        return []
-    body = [*reasoned(line), f"{line.target} = {expression(line, scope)}{comment(line.shape)}"]
-    return body if line.condition is None else [f"if {line.condition}:", *(f"    {part}" for part in body)]
-
-
 def fitted(line: str) -> str:
     """Return an indented line such that the formatter breaks it well: between arguments, and not because of its comment.
 
@@ -126,95 +28,8 @@ def fitted(line: str) -> str:
     """
     if line.lstrip().startswith("#"):
         return line
-    code, mark, rest = line.partition("  # ")
-    if mark and len(code) <= WIDTH < len(line):
-        return code
+    code, mark, rest = lines.fitted(line).partition("  # ")
     found = re.fullmatch(r"(.*\))(\((?:\w+|\[[^\[\]]*\])\))", code)
     if found and len(found.group(1)) + 1 <= WIDTH < len(code):
         return f"{found.group(1)[:-1]},){found.group(2)}{mark}{rest}"
-    return line
-
-
-def reasoned(line: Line) -> list[str]:
-    return textwrap.wrap(line.reason, WIDTH - 8, initial_indent="# ", subsequent_indent="# ") if line.reason else []
-
-
-def _returned(text: list[str], result: str) -> list[str]:
-    """Return `result`, by the last line itself if that is where it comes from."""
-    head, _, rest = text[-1].partition(" = ") if text else ("", "", "")
-    return [*text[:-1], f"return {rest}"] if head == result else [*text, f"return {result}"]
-
-
-def merged_conditions(text: list[str]) -> list[str]:
-    """Return source with neighbouring ``if`` statements of one condition joined."""
-    result: list[str] = []
-    open_condition = ""
-    for line in text:
-        if line.startswith("if "):
-            if line == open_condition:
-                continue
-            open_condition = line
-        elif not line.startswith("    "):
-            open_condition = ""
-        result.append(line)
-    return result
-
-
-def _looped(lines: Sequence[Line | Loop]) -> Iterator[Line | Loop]:
-    """Yield the lines, those that repeat themselves under consecutive numbers as loops."""
-    i = 0
-    while i < len(lines):
-        line = lines[i]
-        if isinstance(line, Loop):
-            yield line
-            i += 1
-            continue
-        size, turns = max(((size, _turns(lines[i:], size)) for size in range(1, MOST + 1)), key=lambda found: found[0] * (found[1] - 1))
-        if turns >= 3 or (turns == 2 and size >= 3):
-            number = _number(line)
-            assert number is not None
-            turn = (item for item in lines[i : i + size] if isinstance(item, Line))
-            yield Loop(tuple(replace(item, name=braced(item.name), shape=None) for item in turn), number, str(turns))
-            i += size * turns
-        else:
-            yield line
-            i += 1
-
-
-def _turns(given: Sequence[Line | Loop], size: int) -> int:
-    """Return how often the first `size` lines repeat themselves under consecutive numbers."""
-    lines = list(itertools.takewhile(lambda line: isinstance(line, Line), given))
-    first = lines[:size]
-    number = _number(lines[0])
-    if len(first) < size or number is None or any((line.name and _number(line) != number) or line.condition for line in first):
-        return 1
-    turns = 1
-    while all(_follows(a, b, turns) for a, b in zip(first, lines[turns * size :], strict=False)) and len(lines) >= (turns + 1) * size:
-        turns += 1
-    return turns
-
-
-def _follows(first: Line, later: Line, distance: int) -> bool:
-    number, other = _number(first), _number(later)
-    if braced(first.name) != braced(later.name) or (number is not None and other != number + distance):
-        return False
-    return replace(first, name="", shape=None, reason="") == replace(later, name="", shape=None, reason="") and later.reason in (
-        "",
-        first.reason,
-    )
-
-
-def _number(line: Line) -> int | None:
-    found = re.search(r"(?<!\d)([1-9]\d*|0)$", line.name)
-    return int(found.group(1)) if found else None
-
-
-def braced(name: str) -> str:
-    """Return a name with "{i}" for the number at its end."""
-    return re.sub(r"\d+$", "{i}", name)
-
-
-def _loop(loop: Loop, scope: str) -> list[str]:
-    stop = str(loop.start + int(loop.count)) if loop.count.isdigit() else f"{loop.count} + {loop.start}" if loop.start else loop.count
-    body = [text for line in loop.lines for text in _single(line, scope)]
-    return [f"for i in range({f'{loop.start}, ' if loop.start else ''}{stop}):", *(f"    {text}" for text in body)]
+    return f"{code}{mark}{rest}"

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from unicnn.errors import UnsupportedError
 from unicnn.graph import Graph
-from unicnn.porting.outline.text import value
+from unicnn.porting.outline.lines import Line, reasoned
+from unicnn.porting.outline.text import shape_comment, value
 from unicnn_tensorflow.emitting.layouts import native, shown
-from unicnn_tensorflow.emitting.lines import Line, comment, expression, fitted, reasoned
+from unicnn_tensorflow.emitting.lines import expression, fitted
 from unicnn_tensorflow.emitting.spelling import Spelling
 
 
@@ -20,7 +21,7 @@ def sequential(graph: Graph, spelling: Spelling, entry: str) -> str:
     label = "" if name == "input" else f", name={value(name)}"
     text = [f"keras.Input({value(native(shape))}{label}),"]
     for line in _lines(graph, spelling):
-        text += [*reasoned(line), f"{expression(line, '', entry=True)},{comment(line.shape)}"]
+        text += [*reasoned(line), f"{expression(line, '', entry=True)},{shape_comment(line.shape)}"]
     body = ["return keras.Sequential(", "    [", *(f"        {item}" for item in text), "    ],", f"    name={value(model.name)},", ")"]
     return "\n".join([f"def {entry}():", *(fitted(f"    {line}") for line in body)])
 
@@ -30,7 +31,7 @@ def _lines(graph: Graph, spelling: Spelling) -> Iterator[Line]:
         steps = spelling.steps(node)
         for extra in steps.before:
             yield Line("", extra.make.callee, extra.make.arguments, spelling.label(node.name, extra.suffix), reason=extra.reason)
-        shape = shown(node)
+        shape = None if shown(node) is None else native(node.shape)
         yield Line(
             "",
             steps.make.callee,

@@ -357,12 +357,12 @@ class MobileNet(Network):
         x = self.conv_norm_activation(
             "features.0", "input", 3, 8, 3, stride=2, padding=1
         )  # 8x16x16
-        x = self.inverted_residual("features.1", x, 8)
-        x = self.inverted_residual2("features.2", x, 8, 12)  # 12x8x8
+        x = self.inverted_residual("features.1", x, 8, 8, residual=True)
+        x = self.inverted_residual("features.2", x, 8, 12, stride=2)  # 12x8x8
         for i in range(3, 6):
-            x = self.inverted_residual(f"features.{i}", x, 12)
-        x = self.inverted_residual2("features.6", x, 12, 16)  # 16x4x4
-        x = self.inverted_residual("features.7", x, 16)
+            x = self.inverted_residual(f"features.{i}", x, 12, 12, residual=True)
+        x = self.inverted_residual("features.6", x, 12, 16, stride=2)  # 16x4x4
+        x = self.inverted_residual("features.7", x, 16, 16, residual=True)
         x = self.add("pool1", GlobalAvgPool2d(), x)  # 16x1x1
         x = self.add("flatten1", Flatten(), x)  # 16
         x = self.add("classifier.0", Dropout(0.2), x)
@@ -381,43 +381,34 @@ class MobileNet(Network):
         x = self.add(f"{name}.1", BatchNorm2d(channels, unbiased=True), x)
         return self.add(f"{name}.2", ReLU6(), x)
 
-    def conv_norm_activation2(self, name, x, in_channels, stride=1):
-        x = self.add(
-            f"{name}.0",
+    def inverted_residual(
+        self, name, x, in_channels, channels, stride=1, residual=False
+    ):
+        y = self.conv_norm_activation(
+            f"{name}.conv.0", x, in_channels, 6 * in_channels, 1
+        )
+        y = self.add(
+            f"{name}.conv.1.0",
             GroupedConv2d(
-                in_channels,
-                in_channels,
+                6 * in_channels,
+                6 * in_channels,
                 3,
-                groups=in_channels,
+                groups=6 * in_channels,
                 stride=stride,
                 padding=1,
                 bias=False,
             ),
-            x,
+            y,
         )
-        x = self.add(f"{name}.1", BatchNorm2d(in_channels, unbiased=True), x)
-        return self.add(f"{name}.2", ReLU6(), x)
-
-    def inverted_residual(self, name, x, in_channels):
-        y = self.conv_norm_activation(
-            f"{name}.conv.0", x, in_channels, 6 * in_channels, 1
-        )
-        y = self.conv_norm_activation2(f"{name}.conv.1", y, 6 * in_channels)
+        y = self.add(f"{name}.conv.1.1", BatchNorm2d(6 * in_channels, unbiased=True), y)
+        y = self.add(f"{name}.conv.1.2", ReLU6(), y)
         y = self.add(
-            f"{name}.conv.2", Conv2d(6 * in_channels, in_channels, 1, bias=False), y
+            f"{name}.conv.2", Conv2d(6 * in_channels, channels, 1, bias=False), y
         )
-        y = self.add(f"{name}.conv.3", BatchNorm2d(in_channels, unbiased=True), y)
-        return self.add(f"{name}.add", Add(), x, y)
-
-    def inverted_residual2(self, name, x, in_channels, channels):
-        x = self.conv_norm_activation(
-            f"{name}.conv.0", x, in_channels, 6 * in_channels, 1
-        )
-        x = self.conv_norm_activation2(f"{name}.conv.1", x, 6 * in_channels, stride=2)
-        x = self.add(
-            f"{name}.conv.2", Conv2d(6 * in_channels, channels, 1, bias=False), x
-        )
-        return self.add(f"{name}.conv.3", BatchNorm2d(channels, unbiased=True), x)
+        y = self.add(f"{name}.conv.3", BatchNorm2d(channels, unbiased=True), y)
+        if residual:
+            y = self.add(f"{name}.add", Add(), x, y)
+        return y
 
 
 def load_weights(net, path):
