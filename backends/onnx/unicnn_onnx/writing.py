@@ -205,7 +205,7 @@ def _named(name: str, definition: Definition, *, number: bool = False) -> str:
 
 def _path(target: str) -> str:
     """Return the path of an attribute: "branch1.conv" of ``self.branch1["conv"]``."""
-    return ".".join(re.findall(r'[^.\[\]"]+', target.removeprefix("self.")))
+    return ".".join(re.findall(r'[^.\[\]"]+', target.removeprefix("self")))
 
 
 def _paths(members: Sequence[Member], prefix: str = "") -> Iterator[tuple[str, Member]]:

@@ -253,21 +253,19 @@ class SqueezeNet10(Network):
         x = self.add("flatten1", Flatten(), x)  # 32
         self.add("fc", Linear(32, 10), x)
 
-    def block(self, name, x, in_channels, channels):
-        x = self.add(f"{name}.0", Conv2d(in_channels, channels, 1), x)
+    def block(self, name, x, in_channels, channels, size, padding=0):
+        x = self.add(
+            f"{name}.0", Conv2d(in_channels, channels, size, padding=padding), x
+        )
         return self.add(f"{name}.1", ReLU(), x)
 
     def concurrent(self, name, x, in_channels):
-        y = self.add(f"{name}.0.0", Conv2d(in_channels, 2 * in_channels, 1), x)
-        x = self.add(
-            f"{name}.1.0", Conv2d(in_channels, 2 * in_channels, 3, padding=1), x
-        )
-        y = self.add(f"{name}.0.1", ReLU(), y)
-        x = self.add(f"{name}.1.1", ReLU(), x)
+        y = self.block(f"{name}.0", x, in_channels, 2 * in_channels, 1)
+        x = self.block(f"{name}.1", x, in_channels, 2 * in_channels, 3, padding=1)
         return self.add(f"{name}.concat", Concat(), y, x)
 
     def block2(self, name, x, in_channels, channels):
-        x = self.block(f"{name}.0", x, in_channels, channels)
+        x = self.block(f"{name}.0", x, in_channels, channels, 1)
         return self.concurrent(f"{name}.1", x, channels)
 
 

@@ -82,7 +82,7 @@ class Graph:
         return helper.make_model(graph, opset_imports=opsets, ir_version=9)
 
 
-def bottleneck(g, name, x, in_channels, out_channels, stride=1):
+def bottleneck(g, name, x, in_channels, out_channels, stride=1, downsample=False):
     y = g.conv(f"{name}.conv1", x, in_channels, out_channels, 1)
     y = g.batch_norm(f"{name}.bn1", y, out_channels)
     y = g.node("Relu", f"{name}.relu1", y)
@@ -91,23 +91,11 @@ def bottleneck(g, name, x, in_channels, out_channels, stride=1):
     y = g.node("Relu", f"{name}.relu2", y)
     y = g.conv(f"{name}.conv3", y, out_channels, 4 * out_channels, 1)
     y = g.batch_norm(f"{name}.bn3", y, 4 * out_channels)
-    x = g.conv(
-        f"{name}.downsample.0", x, in_channels, 4 * out_channels, 1, stride=stride
-    )
-    x = g.batch_norm(f"{name}.downsample.1", x, 4 * out_channels)
-    y = g.node("Add", f"{name}.add", y, x)
-    return g.node("Relu", f"{name}.relu3", y)
-
-
-def bottleneck2(g, name, x, in_channels):
-    y = g.conv(f"{name}.conv1", x, in_channels, in_channels // 4, 1)
-    y = g.batch_norm(f"{name}.bn1", y, in_channels // 4)
-    y = g.node("Relu", f"{name}.relu1", y)
-    y = g.conv(f"{name}.conv2", y, in_channels // 4, in_channels // 4, 3, pads=1)
-    y = g.batch_norm(f"{name}.bn2", y, in_channels // 4)
-    y = g.node("Relu", f"{name}.relu2", y)
-    y = g.conv(f"{name}.conv3", y, in_channels // 4, in_channels, 1)
-    y = g.batch_norm(f"{name}.bn3", y, in_channels)
+    if downsample:
+        x = g.conv(
+            f"{name}.downsample.0", x, in_channels, 4 * out_channels, 1, stride=stride
+        )
+        x = g.batch_norm(f"{name}.downsample.1", x, 4 * out_channels)
     y = g.node("Add", f"{name}.add", y, x)
     return g.node("Relu", f"{name}.relu3", y)
 
@@ -118,14 +106,14 @@ def resnet29() -> onnx.ModelProto:
     x = g.conv("conv1", x, 3, 8, 3, pads=1)  # 8x32x32
     x = g.batch_norm("bn1", x, 8)
     x = g.node("Relu", "relu", x)
-    x = bottleneck(g, "layer1.0", x, 8, 8)
-    x = bottleneck2(g, "layer1.1", x, 32)
-    x = bottleneck(g, "layer2.0", x, 32, 12, stride=2)
-    x = bottleneck2(g, "layer2.1", x, 48)
-    x = bottleneck2(g, "layer2.2", x, 48)
-    x = bottleneck(g, "layer3.0", x, 48, 16, stride=2)
+    x = bottleneck(g, "layer1.0", x, 8, 8, downsample=True)
+    x = bottleneck(g, "layer1.1", x, 32, 8)
+    x = bottleneck(g, "layer2.0", x, 32, 12, stride=2, downsample=True)
+    x = bottleneck(g, "layer2.1", x, 48, 12)
+    x = bottleneck(g, "layer2.2", x, 48, 12)
+    x = bottleneck(g, "layer3.0", x, 48, 16, stride=2, downsample=True)
     for i in range(1, 4):
-        x = bottleneck2(g, f"layer3.{i}", x, 64)
+        x = bottleneck(g, f"layer3.{i}", x, 64, 16)
     x = g.node("GlobalAveragePool", "avgpool", x)  # 64x1x1
     x = g.node("Flatten", "flatten1", x)  # 64
     x = g.linear("fc", x, 64, 10)

@@ -114,30 +114,38 @@ def conv_norm_activation(
     return g.relu6(f"{name}.2", x)
 
 
-def conv_block(g, name, x, in_channels, out_channels, stride=1):
-    x = conv_norm_activation(g, f"{name}.0", x, in_channels, 6 * in_channels, 1)
-    x = conv_norm_activation(
+def inverted_residual(g, name, x, in_channels):
+    y = conv_norm_activation(g, f"{name}.conv.0", x, in_channels, 6 * in_channels, 1)
+    y = conv_norm_activation(
         g,
-        f"{name}.1",
-        x,
+        f"{name}.conv.1",
+        y,
         6 * in_channels,
         6 * in_channels,
         3,
-        stride=stride,
         pads=1,
         group=6 * in_channels,
     )
-    x = g.conv(f"{name}.2", x, 6 * in_channels, out_channels, 1)
-    return g.batch_norm(f"{name}.3", x, out_channels)
-
-
-def inverted_residual(g, name, x, channels):
-    y = conv_block(g, f"{name}.conv", x, channels, channels)
+    y = g.conv(f"{name}.conv.2", y, 6 * in_channels, in_channels, 1)
+    y = g.batch_norm(f"{name}.conv.3", y, in_channels)
     return g.node("Add", f"{name}.add", x, y)
 
 
 def inverted_residual2(g, name, x, in_channels, out_channels):
-    return conv_block(g, f"{name}.conv", x, in_channels, out_channels, stride=2)
+    x = conv_norm_activation(g, f"{name}.conv.0", x, in_channels, 6 * in_channels, 1)
+    x = conv_norm_activation(
+        g,
+        f"{name}.conv.1",
+        x,
+        6 * in_channels,
+        6 * in_channels,
+        3,
+        stride=2,
+        pads=1,
+        group=6 * in_channels,
+    )
+    x = g.conv(f"{name}.conv.2", x, 6 * in_channels, out_channels, 1)
+    return g.batch_norm(f"{name}.conv.3", x, out_channels)
 
 
 def mobilenet() -> onnx.ModelProto:
