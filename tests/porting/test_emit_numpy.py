@@ -30,7 +30,6 @@ from unicnn.model import Model
 from unicnn.ops import Conv2d, Dropout, Flatten, Linear, ReLU
 from unicnn.porting.emitting import formatted
 from unicnn.porting.normal import first_difference, same
-from unicnn.porting.outline import Hints
 from unicnn.porting.reading import from_framework
 from unicnn.sources import find_recipe
 
@@ -38,19 +37,9 @@ pytest.importorskip("unicnn_numpy", reason="the NumPy plugin is not installed")
 import unicnn_numpy
 from unicnn_numpy.emitting.pieces import ORDER, every, pieces
 
-SMALL = {"resnet18": (1, 64, 64), "nin": (1, 96, 96)}
-"""The zoo's large networks on images that run in a moment."""
-
 
 def entry(model: Model) -> str:
     return plugins.dialect("numpy").emitter().entry(model.name)
-
-
-def model_of(name: str) -> tuple[Model, Hints]:
-    """Return a structure, or a network of the zoo, on small images."""
-    model, hints = structure(name)
-    inputs = [("input", SMALL[name])] if name in SMALL else model.inputs
-    return Model.of(inputs, model.layers, model.outputs, name=model.name), hints
 
 
 def build(source: str, model: Model, held: Arrays, tmp_path: Path) -> Any:
@@ -88,17 +77,16 @@ def reread(source: str, model: Model) -> Model:
 
 @pytest.mark.parametrize("name", [*STRUCTURES, *ZOO])
 def test_a_network_computes_what_the_model_says_and_reads_back_as_it(name: str, tmp_path: Path) -> None:
-    model, hints = model_of(name)
+    model, hints = structure(name)
     source = written(model, "numpy", hints)
-    assert check(source, model, tmp_path, 1 if name in SMALL else 2) < 1e-10
+    assert check(source, model, tmp_path, samples=1 if name in ZOO else 2) < 1e-10
     assert first_difference(reread(source, model), model) is None
     assert complaints(source) == ""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vgg11", "resnet18", "nin"])
-def test_a_network_of_the_zoo_computes_what_the_model_says_on_its_own_images(name: str, tmp_path: Path) -> None:
-    model = un.zoo.get(name)
+def test_vgg_computes_what_the_model_says(tmp_path: Path) -> None:
+    model = un.zoo.vgg11()
     assert check(written(model, "numpy"), model, tmp_path, samples=1) < 1e-10
 
 
@@ -141,7 +129,8 @@ def test_a_line_that_is_wrong_is_noticed(right: str, wrong: str, tmp_path: Path)
     ],
 )
 def test_another_network_is_not_read_as_the_same(right: str, wrong: str, what: str) -> None:
-    model = model_of("resnet18")[0]
+    big = un.zoo.resnet18()
+    model = Model.of([("input", (1, 32, 32))], big.layers, big.outputs, name=big.name)
     source = written(model, "numpy")
     assert right in source
     assert what in str(first_difference(reread(source.replace(right, wrong), model), model))
@@ -191,6 +180,11 @@ def test_a_layer_stands_in_a_file_as_it_stands_in_its_module(name: str) -> None:
 def test_a_loop_stands_where_siblings_repeat() -> None:
     source = source_of("bottlenecks")
     assert re.search(r'for i in range\(1, 4\):\n +x = self\.bottleneck\(f"layer3\.\{i\}", x, 64, 16\)', source)
+
+
+def test_a_number_that_grows_evenly_is_no_reason_to_write_a_loop_out() -> None:
+    source = source_of("even growth")
+    assert re.search(r'for i in range\(1, 5\):\n +x = self\.dense_layer\(f"dense\.\{i\}", x, 4 \+ 2 \* i\)', source)
 
 
 def test_a_network_called_like_a_layer_has_another_class() -> None:

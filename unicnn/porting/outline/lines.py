@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from unicnn.ops.base import Shape
-from unicnn.porting.outline.form import Argument
+from unicnn.porting.outline.form import Argument, Code
 from unicnn.porting.outline.text import comment, shape_comment, value
 
 WIDTH = 88
 MOST = 6
 """How many lines a loop's body may have."""
+EVEN = 4
+"""How often lines must repeat themselves for a loop in which a number grows."""
 
 
 @dataclass(frozen=True)
@@ -160,48 +163,106 @@ def merged_conditions(text: list[str]) -> list[str]:
 
 
 def _looped(lines: Lines) -> Iterator[Line | Loop]:
-    i = 0
-    while i < len(lines):
-        line = lines[i]
-        if isinstance(line, Loop):
-            yield line
-            i += 1
-            continue
-        size, turns = max(((size, _turns(lines[i:], size)) for size in range(1, MOST + 1)), key=lambda found: found[0] * (found[1] - 1))
-        if turns >= 3 or (turns == 2 and size >= 3):
-            number = _number(line)
-            assert number is not None
-            turn = (item for item in lines[i : i + size] if isinstance(item, Line))
-            yield Loop(tuple(replace(item, name=braced(item.name), shape=None) for item in turn), number, str(turns))
-            i += size * turns
+    place = 0
+    while place < len(lines):
+        ahead = _before_loop(lines[place:])
+        found = max((_turns(ahead, size) for size in range(1, MOST + 1) if ahead), key=lambda found: found.gain, default=None)
+        if found is None or found.gain == 0:
+            yield lines[place]
+            place += 1
         else:
-            yield line
-            i += 1
+            yield found.loop()
+            place += len(found.body) * found.count
 
 
-def _turns(given: Lines, size: int) -> int:
-    """Return how often the first `size` lines repeat themselves under consecutive numbers."""
-    lines: list[Line] = []
-    for line in given:
+def _before_loop(lines: Lines) -> list[Line]:
+    """Return the lines up to the first that is a loop already."""
+    result = []
+    for line in lines:
         if isinstance(line, Loop):
             break
-        lines.append(line)
-    first = lines[:size]
-    number = _number(lines[0])
-    if len(first) < size or number is None or any((line.name and _number(line) != number) or line.condition for line in first):
-        return 1
-    turns = 1
-    while all(_follows(a, b, turns) for a, b in zip(first, lines[turns * size :], strict=False)) and len(lines) >= (turns + 1) * size:
-        turns += 1
-    return turns
+        result.append(line)
+    return result
 
 
-def _follows(first: Line, later: Line, distance: int) -> bool:
-    number, other = _number(first), _number(later)
-    if braced(first.name) != braced(later.name) or (number is not None and other != number + distance):
-        return False
-    plain = [replace(line, name="", shape=None, reason="") for line in (first, later)]
-    return plain[0] == plain[1] and later.reason in ("", first.reason)
+@dataclass(frozen=True)
+class _Turns:
+    """Be lines that stand `count` times in a row under consecutive numbers; `growth` says how much their arguments grow each time."""
+
+    body: tuple[Line, ...]
+    count: int
+    growth: tuple[tuple[int, ...], ...]
+
+    @property
+    def gain(self) -> int:
+        """Return how many lines a loop saves, if it is worth one at all."""
+        fewest = EVEN if any(map(any, self.growth)) else 3 if len(self.body) < 3 else 2
+        return len(self.body) * (self.count - 1) if self.count >= fewest else 0
+
+    def loop(self) -> Loop:
+        """Return the loop, in which what grows is a sum with i."""
+        start = _number(self.body[0])
+        assert start is not None
+        lines = (
+            replace(line, name=braced(line.name), arguments=_each(line.arguments, growth, start), shape=None)
+            for line, growth in zip(self.body, self.growth, strict=True)
+        )
+        return Loop(tuple(lines), start, str(self.count))
+
+
+def _each(arguments: tuple[Argument, ...], growth: tuple[int, ...], start: int) -> tuple[Argument, ...]:
+    return tuple(
+        replace(item, value=_linear(item.value - step * start, step)) if step else item
+        for item, step in zip(arguments, growth, strict=True)
+    )
+
+
+def _linear(base: int, step: int) -> Code:
+    term = "i" if step == 1 else f"{step} * i"
+    return Code(f"{base} + {term}" if base else term)
+
+
+def _turns(lines: Sequence[Line], size: int) -> _Turns:
+    """Return how often the first `size` lines repeat themselves under consecutive numbers."""
+    body, second = tuple(lines[:size]), lines[size : 2 * size]
+    none = tuple((0,) * len(line.arguments) for line in body)
+    if len(second) < size or _number(body[0]) is None or any(_breaks(line, body[0]) for line in body):
+        return _Turns(body, 1, none)
+    growth = tuple(_growth(a, b) for a, b in zip(body, second, strict=True))
+    return max((_Turns(body, _count(lines, body, steps), steps) for steps in (none, growth)), key=lambda found: found.gain)
+
+
+def _breaks(line: Line, first: Line) -> bool:
+    """Tell whether a line cannot stand in a loop that begins with `first`."""
+    return line.condition is not None or (line.name != "" and _number(line) != _number(first))
+
+
+def _count(lines: Sequence[Line], body: Sequence[Line], growth: Sequence[tuple[int, ...]]) -> int:
+    size, count = len(body), 1
+    while len(lines) >= (count + 1) * size and all(
+        _same(_moved(line, steps, count), later) and later.reason in ("", line.reason)
+        for line, steps, later in zip(body, growth, lines[count * size : (count + 1) * size], strict=True)
+    ):
+        count += 1
+    return count
+
+
+def _growth(first: Line, second: Line) -> tuple[int, ...]:
+    """Return by how much each argument of a line is larger the second time, where both are whole numbers."""
+    pairs = itertools.zip_longest(first.arguments, second.arguments[: len(first.arguments)])
+    return tuple(b.value - a.value if b is not None and type(a.value) is type(b.value) is int else 0 for a, b in pairs)
+
+
+def _moved(line: Line, growth: tuple[int, ...], turns: int) -> Line:
+    """Return what a line must be some turns later."""
+    number = _number(line)
+    name = line.name if number is None else f"{line.name[: -len(str(number))]}{number + turns}"
+    given = (replace(item, value=item.value + turns * step) if step else item for item, step in zip(line.arguments, growth, strict=True))
+    return replace(line, name=name, arguments=tuple(given))
+
+
+def _same(line: Line, other: Line) -> bool:
+    return replace(line, shape=None, reason="") == replace(other, shape=None, reason="")
 
 
 def _number(line: Line) -> int | None:

@@ -247,10 +247,8 @@ class Growth(Network):
     def __init__(self):
         super().__init__("input")
         x = self.dense_layer("dense.0", "input", 4)  # 6x8x8
-        x = self.dense_layer("dense.1", x, 6)  # 8x8x8
-        x = self.dense_layer("dense.2", x, 8)  # 10x8x8
-        x = self.dense_layer("dense.3", x, 10)  # 12x8x8
-        x = self.dense_layer("dense.4", x, 12)  # 14x8x8
+        for i in range(1, 5):
+            x = self.dense_layer(f"dense.{i}", x, 4 + 2 * i)
         x = self.add("avgpool", GlobalAvgPool2d(), x)  # 14x1x1
         x = self.add("flatten1", Flatten(), x)  # 14
         self.add("fc", Linear(14, 10), x)
