@@ -25,9 +25,11 @@ from tests.porting.emitted import (
     written,
 )
 from tests.porting.structures import STRUCTURES, ZOO, structure
+from unicnn import plugins
 from unicnn.errors import UnknownNameError, UnsupportedError
 from unicnn.model import Model
-from unicnn.ops import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
+from unicnn.ops import Add, BatchNorm2d, Concat, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
+from unicnn.ops.symbolic import Input
 from unicnn.porting.outline import Hints
 from unicnn.porting.outline.words import class_name
 
@@ -68,7 +70,7 @@ def expected(model: Model, held: Arrays, inputs: Arrays, renamed: dict[str, str]
 
 
 def renamings(model: Model, hints: Hints) -> dict[str, str]:
-    from unicnn_torch.spelling import Spelling
+    from unicnn_torch.emitting.spelling import Spelling
 
     from unicnn.graph import infer
     from unicnn.porting.outline import outline
@@ -207,3 +209,11 @@ def test_shapes_stand_in_comments_where_all_instances_agree() -> None:
     block = source[source.index("class Block") : source.index("def stage")]
     assert re.findall(r"# [\dx]+$", block, re.MULTILINE) == []
     assert "x = self.stage2(x)  # 128x28x28" in source
+
+
+@pytest.mark.parametrize("name", ["add", "concat", "batch-norm2d", "ordered_dict"])
+def test_a_network_called_like_a_class_of_the_file_is_told_apart(name: str) -> None:
+    x = Input(2, 4, 4)
+    y = BatchNorm2d()(Add()(x, x, name="sum"), name="norm")
+    names = executed(written(Model(x, Concat()(y, x, name="both"), name=name), "torch"))
+    assert names[plugins.dialect("torch").emitter().entry(name)]()(torch.ones(1, 2, 4, 4)).shape == (1, 4, 4, 4)

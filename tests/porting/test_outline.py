@@ -16,8 +16,8 @@ from unicnn.porting.outline import Definition, Hints, Outline, outline
 from unicnn.porting.outline.text import construction, number, parameters, text
 from unicnn.porting.outline.words import class_name, identifier, snake, stem
 
-pytest.importorskip("unicnn_torch.spelling", reason="the outline needs a dialect's words")
-from unicnn_torch.spelling import Spelling
+pytest.importorskip("unicnn_torch.emitting.spelling", reason="the outline needs a dialect's words")
+from unicnn_torch.emitting.spelling import Spelling
 
 
 def planned(model: Model, hints: Hints | None = None) -> Outline:

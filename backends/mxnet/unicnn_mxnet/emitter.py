@@ -8,7 +8,7 @@ from unicnn.graph import Graph
 from unicnn.ops import BatchNorm2d
 from unicnn.porting.outline import Hints, Outline, outline
 from unicnn.porting.outline.files import assembled, heading, loading
-from unicnn.porting.outline.words import class_name
+from unicnn.porting.outline.words import class_name, safe
 from unicnn.training.recipe import Recipe
 from unicnn_mxnet import loop
 from unicnn_mxnet.emitting.blocks import blocks
@@ -47,7 +47,7 @@ def write(graph: Graph, *, style: str, recipe: Recipe | None, hints: Any) -> str
 
 def entry(name: str) -> str:
     """Return the name of the network's class."""
-    return class_name(name)
+    return safe(class_name(name), Spelling.reserved)
 
 
 def training(recipe: Recipe) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 from unicnn.graph import Graph
 from unicnn.porting.outline import Hints, Outline, outline
 from unicnn.porting.outline.files import assembled, classes_used, heading, loading
-from unicnn.porting.outline.words import class_name
+from unicnn.porting.outline.words import class_name, safe
 from unicnn.training.recipe import Recipe
 from unicnn_torch import loop
-from unicnn_torch.pieces import pieces
-from unicnn_torch.spelling import Spelling
-from unicnn_torch.writing import TorchWriter
+from unicnn_torch.emitting.pieces import pieces
+from unicnn_torch.emitting.spelling import Spelling
+from unicnn_torch.emitting.writing import TorchWriter
 
 _ROLES = {"scale": "weight", "shift": "bias", "mean": "running_mean", "var": "running_var"}
 _IMPORTS = (
@@ -51,7 +51,7 @@ def write(graph: Graph, *, style: str, recipe: Recipe | None, hints: Any) -> str
 
 def entry(name: str) -> str:
     """Return the name of the network's class."""
-    return class_name(name)
+    return safe(class_name(name), Spelling.reserved)
 
 
 def training(recipe: Recipe) -> str:

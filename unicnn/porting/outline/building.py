@@ -33,7 +33,7 @@ def outline(graph: Graph, spelling: Spelling, hints: Hints | None = None, *, seq
 
 class _Builder:
     def __init__(self, graph: Graph, spelling: Spelling, hints: Hints, sequential: bool) -> None:
-        self.graph, self.spelling, self.entry = graph, spelling, class_name(graph.model.name)
+        self.graph, self.spelling, self.entry = graph, spelling, safe(class_name(graph.model.name), spelling.reserved)
         self.nested: bool = getattr(spelling, "nested", True)
         self.tree = tree(graph, spelling, hints, sequential)
         places = [node for scope in self.tree.walk() if not scope.sequence for node in direct(scope)]

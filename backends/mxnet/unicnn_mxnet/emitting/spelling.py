@@ -15,12 +15,13 @@ from unicnn_mxnet.emitting.words import named, optional, sizes
 PLAIN = Template("{self}({all})")
 
 RESERVED = frozenset({
+    "Blocks", "LayerNorm", "UnevenAvgPool2D", "load_file", "load_weights", "train",
     "F", "add", "apply", "cast", "collect_params", "export", "forward", "hybrid_forward", "hybridize", "infer_shape", "infer_type",
     "initialize", "load", "load_parameters", "load_params", "mx", "name", "name_scope", "nn", "optimize_for", "params", "prefix",
     "register_child", "register_forward_hook", "register_forward_pre_hook", "register_op_hook", "save", "save_parameters", "save_params",
     "self", "sequential", "summary",
 })  # fmt: skip
-"""What HybridBlock has already, and what a file uses itself."""
+"""What HybridBlock has already, and what a file brings along or uses itself."""
 
 
 class Spelling:

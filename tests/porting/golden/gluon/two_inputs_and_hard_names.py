@@ -25,7 +25,7 @@ class Siamese(nn.HybridBlock):
             {"conv": nn.Conv2D(4, 3), "type_": nn.Activation("sigmoid")}
         )
         self.fused = nn.HybridLambda(lambda F, x, y, z: x * y * z)
-        self.train = Blocks(
+        self.train_ = Blocks(
             {
                 "sum_": nn.HybridLambda(lambda F, x, y: x + y),
                 "class_": nn.Flatten(),
@@ -39,14 +39,18 @@ class Siamese(nn.HybridBlock):
         right = self.right_arm["conv"](right)  # 4x6x6
         left = self.left_arm["0"](left)  # 4x6x6
         right = self.fused(left, self.right_arm["type_"](right), left)  # 4x6x6
-        right = self.train["sum_"](right, left)  # 4x6x6
-        x = self.train["class_"](right)  # 144
-        return self.softmax(self.train["1"](x)), right
+        right = self.train_["sum_"](right, left)  # 4x6x6
+        x = self.train_["class_"](right)  # 144
+        return self.softmax(self.train_["1"](x)), right
 
 
 def load_weights(net, path, ctx=None):
     """Read the weights from a safetensors file with neutral names."""
-    layers = {"left-arm.conv": "left_arm.conv", "right-arm.conv": "right_arm.conv"}
+    layers = {
+        "left-arm.conv": "left_arm.conv",
+        "right-arm.conv": "right_arm.conv",
+        "train.1": "train_.1",
+    }
     net.initialize(ctx=ctx, force_reinit=True)
     parameters = net._collect_params_with_prefix()  # as net.save_parameters names them
     for name, value in load_file(path).items():

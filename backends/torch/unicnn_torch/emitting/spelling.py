@@ -7,16 +7,14 @@ from typing import Any
 
 from unicnn import ops
 from unicnn.graph import Node
-from unicnn.ops.fields import NO_PADDING, Pair, Sides, shortest
-from unicnn.ops.pool import resolve_padding
 from unicnn.porting.outline import Argument, Make, Template
-from unicnn.porting.outline.crops import Crop, crop_of
 from unicnn.porting.outline.text import number, value
-
-PLAIN = Template("{self}({all})")
-_INFINITY = 'float("-inf")'
+from unicnn_torch.emitting import windows
+from unicnn_torch.emitting.words import border, channels, functional, optional, short, short_border
 
 RESERVED = frozenset({
+    "Add", "BatchNorm2d", "Concat", "CroppedConvTranspose2d", "Hardsigmoid", "LayerNorm", "LayerNorm2d", "Mul", "OrderedDict", "Permute",
+    "Reshape", "ScaledHardsigmoid", "UnevenAvgPool2d", "initialize", "load_file", "load_weights",
     "F", "T", "add_module", "append", "apply", "bfloat16", "buffers", "call_super_init", "children", "clear", "compile", "cpu", "cuda",
     "double", "dump_patches", "eval", "extend", "extra_repr", "float", "forward", "get_buffer", "get_extra_state", "get_parameter",
     "get_submodule", "half", "insert", "ipu", "items", "keys", "load_state_dict", "modules", "mtia", "named_buffers", "named_children",
@@ -24,7 +22,7 @@ RESERVED = frozenset({
     "requires_grad_", "self", "set_extra_state", "set_submodule", "share_memory", "state_dict", "to", "to_empty", "torch", "train",
     "training", "type", "update", "values", "xpu", "zero_grad",
 })  # fmt: skip
-"""What nn.Module and its containers have already: an attribute of that name would hide it, or be hidden by it."""
+"""What a file brings along, and what nn.Module and its containers have already: an attribute of that name would hide it, or be hidden."""
 
 
 class Spelling:
@@ -42,93 +40,7 @@ class Spelling:
         return None if spell is None else spell(node)
 
     def call(self, node: Node) -> Template:
-        return _around(node)
-
-
-def short(item: Any) -> Any:
-    """Return a pair as one number if both are equal."""
-    return shortest(item)
-
-
-def optional(name: str, given: Any, default: Any) -> Argument:
-    """Return an argument that is written by name if it is not the default."""
-    return Argument(name, given, default, keyword=True)
-
-
-def channels(name: str, given: int) -> Argument:
-    """Return an argument that counts channels."""
-    return Argument(name, given, kind="channels")
-
-
-def border(sides: Sides) -> tuple[int, int, int, int]:
-    """Return sides as F.pad takes them: left, right, top, bottom."""
-    (top, bottom), (left, right) = sides
-    return left, right, top, bottom
-
-
-def even(sides: Sides) -> bool:
-    """Tell whether both sides are alike, as PyTorch's own padding is."""
-    return all(before == after for before, after in sides)
-
-
-def symmetric(sides: Sides) -> Pair:
-    """Return the padding of each axis, or none if the sides differ and something else must pad."""
-    return (sides[0][0], sides[1][0]) if even(sides) else (0, 0)
-
-
-def _conv(node: Node) -> Make:
-    op, a = node.op, node.attributes
-    assert isinstance(op, ops.Conv2d)
-    before = None if even(a["padding"]) else ("pad", Make("nn.ZeroPad2d", (Argument("padding", border(a["padding"])),)))
-    return Make(
-        "nn.Conv2d",
-        (
-            channels("in_channels", node.input_shapes[0][0]),
-            channels("out_channels", op.out_channels),
-            Argument("kernel_size", short(op.kernel_size)),
-            optional("stride", short(op.stride), 1),
-            optional("padding", short(symmetric(a["padding"])), 0),
-            optional("dilation", short(op.dilation), 1),
-            Argument("groups", op.groups, 1, "channels", keyword=True),
-            optional("bias", op.bias, True),
-        ),
-        before=before,
-        reason=_padding_reason(op) if before else "",
-    )
-
-
-def _padding_reason(op: Any) -> str:
-    if op.padding == "same":
-        return "TensorFlow's SAME puts the odd pixel after; padding= would put it on both sides."
-    return "More padding on one side than on the other, which padding= cannot say."
-
-
-def _crop(node: Node) -> Crop | None:
-    a = node.attributes
-    return crop_of(a["crop"], (max(a["stride"][0], a["dilation"][0]), max(a["stride"][1], a["dilation"][1])))
-
-
-def _conv_transpose(node: Node) -> Make:
-    op = node.op
-    assert isinstance(op, ops.ConvTranspose2d)
-    crop = _crop(node) or Crop((0, 0), (0, 0), NO_PADDING)
-    arguments = (
-        channels("in_channels", node.input_shapes[0][0]),
-        channels("out_channels", op.out_channels),
-        Argument("kernel_size", short(op.kernel_size)),
-        optional("stride", short(op.stride), 1),
-        optional("padding", short(crop.padding), 0),
-        optional("output_padding", short(crop.output_padding), 0),
-        Argument("groups", op.groups, 1, "channels", keyword=True),
-        optional("bias", op.bias, True),
-        optional("dilation", short(op.dilation), 1),
-    )
-    if _crop(node) is not None:
-        return Make("nn.ConvTranspose2d", arguments)
-    crop = Argument("crop", border(node.attributes["crop"]), keyword=True)
-    return Make(
-        "CroppedConvTranspose2d", (*arguments, crop), reason="PyTorch crops both sides alike, or less after; this crops each by itself."
-    )
+        return windows.around(node)
 
 
 def _linear(node: Node) -> Make:
@@ -172,109 +84,6 @@ def _layer_norm(node: Node) -> Make:
             return Make("LayerNorm2d", (shape, eps, *affine))
     given = Argument("axes", axes, keyword=True)
     return Make("LayerNorm", (shape, given, eps, optional("scale", op.scale, True), optional("shift", op.shift, True)))
-
-
-def _pool_sides(node: Node) -> tuple[Sides, bool]:
-    """Return the padding that a pool is to write itself, and whether it rounds up; the sides are even and at most half the window."""
-    op: Any = node.op
-    asked = resolve_padding(op.padding, node.input_shapes[0][1:], op.kernel_size, op.stride)
-    fits = even(asked) and all(2 * before <= k for (before, _), k in zip(asked, op.kernel_size, strict=True))
-    if fits:
-        return asked, op.ceil_mode
-    return NO_PADDING, False
-
-
-def padded(node: Node) -> Sides | None:
-    """Return what must be put around a layer's input before PyTorch's own layer can take it, or None."""
-    op: Any = node.op
-    if isinstance(op, ops.Conv2d):
-        return None if even(node.attributes["padding"]) else node.attributes["padding"]
-    if isinstance(op, (ops.MaxPool2d, ops.AvgPool2d)):
-        asked = resolve_padding(op.padding, node.input_shapes[0][1:], op.kernel_size, op.stride)
-        native = _pool_sides(node)
-        return None if native == (asked, op.ceil_mode) else node.attributes["padding"]
-    return None
-
-
-def uncounted(node: Node) -> bool:
-    """Tell whether an average leaves out cells of a padding that PyTorch's own layer cannot do."""
-    return isinstance(node.op, ops.AvgPool2d) and padded(node) is not None and node.attributes["counted"] != node.attributes["padding"]
-
-
-def _pool_arguments(node: Node) -> tuple[Argument, ...]:
-    op: Any = node.op
-    sides, ceil = _pool_sides(node)
-    size = short(op.kernel_size)
-    common = (
-        Argument("kernel_size", size),
-        optional("stride", short(op.stride), size),
-        optional("padding", short(symmetric(sides)), 0),
-        optional("ceil_mode", ceil, False),
-    )
-    if isinstance(op, ops.AvgPool2d) and sides != NO_PADDING:
-        return (*common, optional("count_include_pad", op.count_include_pad, True))
-    return common
-
-
-def _pool(node: Node) -> Make:
-    name = type(node.op).__name__
-    if uncounted(node):
-        sides = (Argument(key, border(node.attributes[key])) for key in ("padding", "counted"))
-        size, stride = (short(node.attributes[key]) for key in ("kernel_size", "stride"))
-        return Make("UnevenAvgPool2d", (Argument("kernel_size", size), Argument("stride", stride), *sides), native=True)
-    sides_ = padded(node)
-    if sides_ is None:
-        return Make(f"nn.{name}", _pool_arguments(node))
-    filling = () if name == "AvgPool2d" else (Argument("value", Infinity()),)
-    pad = Make("nn.ConstantPad2d" if filling else "nn.ZeroPad2d", (Argument("padding", border(sides_)), *filling))
-    return Make(f"nn.{name}", _pool_arguments(node), before=("pad", pad), reason=_pool_reason(node))
-
-
-def _pool_reason(node: Node) -> str:
-    op: Any = node.op
-    if even(node.attributes["padding"]):
-        return "PyTorch's pools pad by at most half their window."
-    return _padding_reason(op)
-
-
-class Infinity:
-    """Be minus infinity, which pads a maximum."""
-
-    def __repr__(self) -> str:
-        return _INFINITY
-
-
-def _around(node: Node) -> Template:
-    """Return how a module is called, with what must be put around its input or taken from its output."""
-    if isinstance(node.op, ops.ConvTranspose2d):
-        return _sliced(_crop(node))
-    sides = padded(node)
-    if sides is None or uncounted(node):
-        return PLAIN
-    filling = f", value={_INFINITY}" if isinstance(node.op, ops.MaxPool2d) else ""
-    reason = _padding_reason(node.op) if isinstance(node.op, ops.Conv2d) else _pool_reason(node)
-    return Template(f"{{self}}(F.pad({{0}}, {border(sides)}{filling}))", reason=reason)
-
-
-def _sliced(crop: Crop | None) -> Template:
-    if crop is None or not crop.sliced:
-        return PLAIN
-    rows, columns = (f"{before or ''}:{-after or ''}" for before, after in crop.rest)
-    reason = "TensorFlow crops the odd pixel after; padding= crops both sides alike."
-    return Template(f"{{self}}({{0}})[:, :, {rows}, {columns}]", reason=reason)
-
-
-def _pool_function(node: Node) -> Template | None:
-    if padded(node) is not None:
-        return None
-    names = {ops.MaxPool2d: "max_pool2d", ops.AvgPool2d: "avg_pool2d"}
-    return _functional(f"F.{names[type(node.op)]}", Make("", _pool_arguments(node)))
-
-
-def _functional(name: str, make: Make) -> Template:
-    from unicnn.porting.outline.text import arguments
-
-    return Template(f"{name}({', '.join(['{0}', *arguments(make)])})")
 
 
 def _simple(name: str, *fields: tuple[str, Any, bool]) -> Callable[[Node], Make]:
@@ -341,12 +150,6 @@ def _pad(node: Node) -> Make:
     return Make("nn.ZeroPad2d", (sides,)) if op.value == 0 else Make("nn.ConstantPad2d", (sides, Argument("value", op.value)))
 
 
-def short_border(sides: Sides) -> Any:
-    """Return the padding of a padding layer, one number if all sides are equal."""
-    found = border(sides)
-    return found[0] if len(set(found)) == 1 else found
-
-
 def _pad_function(node: Node) -> Template | None:
     op = node.op
     assert isinstance(op, ops.Pad)
@@ -367,18 +170,18 @@ def _of(name: str) -> Callable[[Node], Template]:
 
 
 def _with(name: str, layer: Callable[[Node], Make]) -> Callable[[Node], Template]:
-    return lambda node: _functional(name, layer(node))
+    return lambda node: functional(name, layer(node))
 
 
 _LAYERS: Mapping[type[Any], Callable[[Node], Make]] = {
-    ops.Conv2d: _conv,
-    ops.ConvTranspose2d: _conv_transpose,
+    ops.Conv2d: windows.conv,
+    ops.ConvTranspose2d: windows.conv_transpose,
     ops.Linear: _linear,
     ops.BatchNorm2d: _batch_norm,
     ops.LayerNorm: _layer_norm,
     ops.Dropout: lambda node: Make("nn.Dropout", (Argument("p", node.op.fields()["p"]),)),
-    ops.MaxPool2d: _pool,
-    ops.AvgPool2d: _pool,
+    ops.MaxPool2d: windows.pool,
+    ops.AvgPool2d: windows.pool,
     ops.AdaptiveAvgPool2d: lambda node: Make("nn.AdaptiveAvgPool2d", (Argument("output_size", short(node.op.fields()["output_size"])),)),
     ops.ReLU: _simple("nn.ReLU"),
     ops.ReLU6: _simple("nn.ReLU6"),
@@ -403,8 +206,8 @@ _LAYERS: Mapping[type[Any], Callable[[Node], Make]] = {
 }
 
 _FUNCTIONS: Mapping[type[Any], Callable[[Node], Template | None]] = {
-    ops.MaxPool2d: _pool_function,
-    ops.AvgPool2d: _pool_function,
+    ops.MaxPool2d: windows.pool_function,
+    ops.AvgPool2d: windows.pool_function,
     ops.AdaptiveAvgPool2d: _with("F.adaptive_avg_pool2d", lambda node: _LAYERS[ops.AdaptiveAvgPool2d](node)),
     ops.ReLU: _of("F.relu"),
     ops.ReLU6: _of("F.relu6"),

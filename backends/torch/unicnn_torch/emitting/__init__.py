@@ -1,0 +1,1 @@
+"""How a network is written as PyTorch source; nothing here imports PyTorch."""
