@@ -358,7 +358,8 @@ def reverse(
         results = tuple(slots[slot] for slot in plan.results)
         gradients: dict[int, Value] = {}
         for slot, cotangent in zip(plan.results, cotangents, strict=False):
-            gradients[slot] = like(slots[slot], 1.0) if cotangent is None else cotangent
+            seed = like(slots[slot], 1.0) if cotangent is None else cotangent
+            gradients[slot] = join(gradients[slot], seed) if slot in gradients else seed  # a value may be an output twice
         for step in reversed(plan.steps):
             dy = gradients.pop(step.results[0], None)
             if dy is not None and live.intersection(step.results):

@@ -235,6 +235,13 @@ class TestGraphs:
         assert close(grads["x"], dy * slopes)
         assert not close(grads["x"], dy * (slopes - 1))
 
+    def test_a_value_that_is_an_output_twice_gets_both_cotangents(self) -> None:
+        source = un.Input(3)
+        value = un.Linear(2)(source, name="linear")
+        net = un.lower(un.Model(source, (value, value)), numerics="float64")
+        _, grads = net.vjp(np.ones((1, 3)), (np.array([[1.0, 0.0]]), np.array([[0.0, 10.0]])))
+        assert np.array_equal(grads["linear.bias"], [1.0, 10.0])
+
     def test_several_outputs_send_back_their_own_cotangents(self) -> None:
         x, a, b = smooth((2, 3)), smooth((2, 3), 1), smooth((2, 3), 2)
         net = program(lambda value: {"one": un.LeakyReLU(2.0)(value), "two": value})
