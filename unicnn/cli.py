@@ -258,13 +258,14 @@ def explain(
 def _add_commands() -> None:
     from unicnn.conformance.command import conformance
     from unicnn.conformance.fuzzing.command import fuzz
-    from unicnn.porting.command import port
+    from unicnn.porting.command import port, verify
     from unicnn.porting.difference.command import diff
     from unicnn.training.command import train
 
     app.command()(train)
     app.command()(diff)
     app.command()(port)
+    app.command()(verify)
     app.command()(conformance)
     app.command()(fuzz)
 

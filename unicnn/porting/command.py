@@ -1,4 +1,4 @@
-"""The command `unicnn port`."""
+"""The commands `unicnn port` and `unicnn verify`."""
 
 from __future__ import annotations
 
@@ -62,6 +62,44 @@ def port(
 
     show(certificate, terminal.console())
     _tell_written(files, original)
+    raise typer.Exit(0 if certificate.proven else 1)
+
+
+def verify(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="The original, as for port.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The port: source that defines a network and load_weights.")],
+    to: Annotated[str, typer.Option(metavar="DIALECT", help="What the port is written in: torch, keras, gluon, numpy, jax or onnx.")],
+    input: Annotated[str | None, typer.Option(metavar="N,C,H,W", help="The input's shape, as the original takes it.")] = None,
+    params: Annotated[Path | None, typer.Option(metavar="FILE", help="The weights that belong to the original: .params, .pt.")] = None,
+    entry: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What makes the network in FILE; the original's name by default.")
+    ] = None,
+    recipe: Annotated[str | None, typer.Option(metavar="RECIPE", help="Compare 20 training steps by a recipe, too.")] = None,
+    inference_only: Annotated[bool, typer.Option("--inference-only", help="Leave out what the network does in training only.")] = False,
+    python: Annotated[Path | None, typer.Option(metavar="FILE", help="The interpreter of another environment, to run the port in.")] = None,
+    seed: Annotated[int, typer.Option(help="Draws the inputs of the proof.")] = 0,
+    json_to: Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write the certificate to FILE, or '-'.")] = None,
+) -> None:
+    """Prove, or refute, that a port computes what the original does: one that was edited, or written by hand. Exits 0, 1, or 2 on bad input."""
+    from unicnn.porting.finding import find_network, parse_shapes
+    from unicnn.porting.proof import verify as prove
+    from unicnn.porting.proof.report import show
+    from unicnn.sources import find_recipe
+
+    if not file.is_file():
+        raise PortError(f"{file}: there is no such file. Give the source of the port.")
+    described = None if recipe is None else find_recipe(recipe)
+    with terminal.status(f"verifying {file}") as progress:
+        progress("reading")
+        shapes = None if input is None else parse_shapes(input)
+        original = find_network(network, shapes, params=params, training=not inference_only)
+        certificate = prove(
+            original, file, to=to, entry=entry, recipe=described, training=not inference_only, seed=seed, python=python, progress=progress,
+        )  # fmt: skip
+    if json_to is not None:
+        terminal.write(json_to, certificate.to_json())
+    if json_to != "-":
+        show(certificate, terminal.console())
     raise typer.Exit(0 if certificate.proven else 1)
 
 
