@@ -30,6 +30,8 @@ from unicnn.model import Model
 from unicnn.ops import Conv2d, Dropout, Flatten, Linear, ReLU
 from unicnn.porting.emitting import formatted
 from unicnn.porting.normal import first_difference, same
+from unicnn.porting.outline import Hints
+from unicnn.porting.outline.words import class_name
 from unicnn.porting.reading import from_framework
 from unicnn.sources import find_recipe
 
@@ -185,6 +187,16 @@ def test_a_loop_stands_where_siblings_repeat() -> None:
 def test_a_number_that_grows_evenly_is_no_reason_to_write_a_loop_out() -> None:
     source = source_of("even growth")
     assert re.search(r'for i in range\(1, 5\):\n +x = self\.dense_layer\(f"dense\.\{i\}", x, 4 \+ 2 \* i\)', source)
+
+
+@pytest.mark.parametrize("dialect", ["numpy", "torch"])
+def test_blocks_that_take_more_values_are_not_the_same_block(dialect: str) -> None:
+    pytest.importorskip(dialect)
+    model = structure("dense blocks")[0]
+    paths = [f"denseblock{b}.layer{i}" for b in (1, 2) for i in (1, 2, 3)]
+    source = written(model, dialect, Hints(dict.fromkeys(paths, "DenseLayer")))
+    net = executed(source)[class_name(model.name)]()
+    assert same(from_framework(net, [(2, 3, 16, 16)], dialect=dialect).model, model)
 
 
 def test_a_network_called_like_a_layer_has_another_class() -> None:

@@ -102,7 +102,7 @@ class Sorter:
         full = group.template
         names = {unit.name: unit for unit in small.units}
         extra = [unit for unit in full.units if unit.name not in names]
-        if len(names) + len(extra) != len(full.units):
+        if len(names) + len(extra) != len(full.units) or len(small.externals) != len(full.externals):
             return None
         if full.sequence and extra and shared_loop(full, small, self.spelling) is None:
             return None
