@@ -39,7 +39,8 @@ test-plugin: $(JAX)/.installed
 	JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(JAX)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
 	$(JAX)/bin/python -m pytest -n 2 --dist worksteal -m "not slow" -k jax examples/your_own_backend/tests \
 	tests/identical/test_invariance.py tests/identical/test_fingerprint.py tests/training/test_identical_training.py \
-	tests/training/test_float64_agreement.py tests/models tests/repo/test_one_word_one_place.py
+	tests/training/test_float64_agreement.py tests/models tests/repo/test_one_word_one_place.py \
+	tests/porting/test_loops.py tests/porting/test_loop_inits.py
 
 check: $(STAMP) format lint types test
 
@@ -65,7 +66,7 @@ $(STAMP): $(PROJECTS)
 # JAX needs NumPy 2, with which MXNet does not run.
 $(JAX)/.installed: pyproject.toml backends/numpy/pyproject.toml examples/your_own_backend/pyproject.toml
 	$(PYTHON) -m venv --clear $(JAX)
-	$(JAX)/bin/python -m pip install --quiet 'jax[cpu]==0.10.2' --editable '.[dev]' --editable backends/numpy --editable examples/your_own_backend
+	$(JAX)/bin/python -m pip install --quiet 'jax[cpu]==0.10.2' flax==0.12.8 optax==0.2.8 --editable '.[dev]' --editable backends/numpy --editable examples/your_own_backend
 	touch $@
 
 clean:

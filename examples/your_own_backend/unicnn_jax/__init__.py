@@ -1,10 +1,11 @@
-"""JAX as a backend of unicnn. This descriptor imports nothing heavy."""
+"""JAX as a backend of unicnn, and Flax NNX as a dialect. This descriptor imports nothing heavy."""
 
 from importlib.metadata import entry_points
 
 from unicnn.backend import BackendInfo
 from unicnn.devices import cuda_or_cpu
 from unicnn.hookspecs import hookimpl
+from unicnn.porting.dialect import DialectInfo
 
 
 def devices() -> tuple[str, ...]:
@@ -24,4 +25,20 @@ def unicnn_backend() -> BackendInfo:
         distributions=("jax",),
         install="pip install jax",
         devices=devices,
+    )
+
+
+@hookimpl
+def unicnn_dialect() -> DialectInfo:
+    """Describe the dialect: Flax NNX, with optax where a network is trained."""
+    return DialectInfo(
+        name="jax",
+        title="JAX",
+        package="unicnn_jax",
+        framework="jax",
+        install="pip install jax flax optax",
+        backend="jax",
+        objects=("flax",),
+        styles=("class",),
+        channels_last=True,
     )
