@@ -189,6 +189,25 @@ def test_a_number_that_grows_evenly_is_no_reason_to_write_a_loop_out() -> None:
     assert re.search(r'for i in range\(1, 5\):\n +x = self\.dense_layer\(f"dense\.\{i\}", x, 4 \+ 2 \* i\)', source)
 
 
+@pytest.mark.parametrize("name", ["gates and named outputs", "two inputs and hard names"])
+def test_the_importer_runs_what_was_written(name: str) -> None:
+    model = structure(name)[0]
+    held, inputs, given = weights(model), batch(model), cotangents(model)
+    net = executed(source_of(name))[entry(model)]()
+    for key, array in held.items():
+        net.parameters[key][...] = array
+    read = from_framework(net, [(2, *shape) for _, shape in model.inputs], dialect="numpy")
+    assert read.recording is not None
+    ran = read.recording.runner.run(list(inputs.values()), given, "float64")
+    wanted, gradients = un.lower(model, "numpy", numerics="float64", weights=held).vjp(
+        next(iter(inputs.values())) if len(inputs) == 1 else list(inputs.values()), arranged(model, given)
+    )
+    assert distance(list(ran.outputs), listed(wanted)) < 1e-10
+    assert distance([ran.gradients[key] for key in gradients], list(gradients.values())) < 1e-10
+    assert set(ran.values) == {*inputs, *(layer.name for layer in model.layers)}
+    assert read.model.name == model.name
+
+
 @pytest.mark.parametrize("dialect", ["numpy", "torch"])
 def test_blocks_that_take_more_values_are_not_the_same_block(dialect: str) -> None:
     pytest.importorskip(dialect)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from unicnn.errors import PortError
+from unicnn.porting.outline.words import network_name
 from unicnn.porting.tape import Array, Call, Constant, Ran, Recording, Runner, Tape
 from unicnn_numpy.emitting.words import word
 
@@ -33,7 +34,7 @@ def record(value: Any, inputs: tuple[tuple[int, ...], ...], *, training: bool) -
     calls = tuple(_call(name, layer, taken, net.values) for name, (layer, taken) in net.layers.items())
     keys = getattr(value, "keys", None) or (None,) * len(value.outputs)
     tape = Tape(
-        type(value).__name__.lower(),
+        network_name(type(value).__name__),
         tuple(zip(value.inputs, inputs, strict=True)),
         calls,
         constants,
@@ -69,9 +70,10 @@ class NumpyRunner(Runner):
     def run(self, inputs: Sequence[Array], cotangents: Sequence[Array], dtype: str) -> Ran:
         """Run the network in inference, forward and backward."""
         net = _copy(self.net, dtype)
-        outputs = net(*(array.astype(dtype) for array in inputs))
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        back = net.backward(*(array.astype(dtype) for array in cotangents))
+        net(*(array.astype(dtype) for array in inputs))
+        outputs = [net.values[name] for name in net.outputs]
+        given = [array.astype(dtype) for array in cotangents]
+        back = net.backward(dict(zip(net.keys, given, strict=True))) if hasattr(net, "keys") else net.backward(*given)
         back = back if isinstance(back, tuple) else (back,)
         gradients = {name: array for name, array in zip(net.inputs, back, strict=True) if array is not None}
         return Ran(dict(net.values), outputs, {**net.gradients, **gradients})

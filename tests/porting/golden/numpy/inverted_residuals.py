@@ -110,11 +110,8 @@ class Grouped(Windowed):
         return x.reshape(*x.shape[:axis], *shape, *x.shape[axis + 1 :])
 
     def gather(self, x):
-        w, windows = (
-            self.split(self.parameters["weight"], 0),
-            self.split(self.windows(x)),
-        )
-        y = np.einsum("ngirckl,goikl->ngorc", windows, w)
+        w = self.split(self.parameters["weight"], 0)
+        y = np.einsum("ngirckl,goikl->ngorc", self.split(self.windows(x)), w)
         return y.reshape(len(y), -1, *y.shape[3:])
 
     def scatter(self, y, shape):
@@ -175,7 +172,10 @@ class Linear(Layer):
 
 
 class BatchNorm2d(Layer):
-    """Normalise each channel: by the batch in training, else by running statistics."""
+    """Normalise each channel: by the batch in training, else by running statistics.
+
+    An `unbiased` running variance is larger by n / (n - 1) for n pixels of a channel.
+    """
 
     def __init__(
         self, channels, eps=1e-5, keep=0.9, scale=True, shift=True, unbiased=False

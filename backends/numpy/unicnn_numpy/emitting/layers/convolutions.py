@@ -74,11 +74,8 @@ class Grouped(Windowed):
         return x.reshape(*x.shape[:axis], *shape, *x.shape[axis + 1 :])
 
     def gather(self, x):
-        w, windows = (
-            self.split(self.parameters["weight"], 0),
-            self.split(self.windows(x)),
-        )
-        y = np.einsum("ngirckl,goikl->ngorc", windows, w)
+        w = self.split(self.parameters["weight"], 0)
+        y = np.einsum("ngirckl,goikl->ngorc", self.split(self.windows(x)), w)
         return y.reshape(len(y), -1, *y.shape[3:])
 
     def scatter(self, y, shape):

@@ -6,7 +6,10 @@ from unicnn_numpy.emitting.layers.base import Layer
 
 
 class BatchNorm2d(Layer):
-    """Normalise each channel: by the batch in training, else by running statistics."""
+    """Normalise each channel: by the batch in training, else by running statistics.
+
+    An `unbiased` running variance is larger by n / (n - 1) for n pixels of a channel.
+    """
 
     def __init__(
         self, channels, eps=1e-5, keep=0.9, scale=True, shift=True, unbiased=False
