@@ -218,7 +218,9 @@ def _each(arguments: tuple[Argument, ...], growth: tuple[int, ...], start: int) 
 
 
 def _linear(base: int, step: int) -> Code:
-    term = "i" if step == 1 else f"{step} * i"
+    term = "i" if abs(step) == 1 else f"{abs(step)} * i"
+    if step < 0:
+        return Code(f"{base} - {term}")
     return Code(f"{base} + {term}" if base else term)
 
 
