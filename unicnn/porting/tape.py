@@ -155,6 +155,9 @@ VOCABULARY: Mapping[str, str] = {
     "abs": "x",
     "erf": "x",
     "power": "x, y",
+    "expm1": "x",
+    "greater": "a, b",
+    "where": "condition, a, b",
 }
 """Every word that the lifting understands.
 

@@ -38,13 +38,16 @@ class Lift:
     classes: Mapping[str, str]
 
 
-def lift(tape: Tape) -> Lift:
-    """Return the network on a tape, in the reading that moves axes least; raise PortError naming the call at which the one that got furthest stops."""
+def lift(tape: Tape, *, channels_last: bool = False) -> Lift:
+    """Return the network on a tape, in the reading that moves axes least; raise PortError naming the call at which the one that got furthest stops.
+
+    Where nothing tells how the images of the inputs lie, their channels come last if `channels_last`.
+    """
     tape = recognise(tape)
     found: tuple[int, Lifter, list[Lifted]] | None = None
     refused: tuple[int, PortError] | None = None
     for absorb in (False, True):
-        for orders in orders_of(tape):
+        for orders in orders_of(tape)[:: -1 if channels_last else 1]:
             lifter = Lifter(tape, orders, absorb=absorb)
             try:
                 outputs = lifter.run()
@@ -78,7 +81,8 @@ def _needless_transposes(lifter: Lifter) -> int:
 
 
 def _assembled(tape: Tape, lifter: Lifter, outputs: Sequence[Lifted]) -> Lift:
-    found = merged([Layer(draft.key, draft.op, draft.inputs) for draft in lifter.layers], [value.draft for value in outputs])
+    layers = [Layer(draft.key, draft.op, draft.inputs) for draft in lifter.layers]
+    found = merged(layers, [value.draft for value in outputs], lifter.drafts.shapes)
     by_key = {draft.key: draft for draft in lifter.layers}
     drafts = [
         dataclasses.replace(
@@ -93,12 +97,12 @@ def _assembled(tape: Tape, lifter: Lifter, outputs: Sequence[Lifted]) -> Lift:
         key = found.replaced.get(key, key)
         return called.get(key, key)
 
-    layers = [Layer(called[draft.key], draft.op, tuple(map(source, draft.inputs))) for draft in drafts]
+    named = [Layer(called[draft.key], draft.op, tuple(map(source, draft.inputs))) for draft in drafts]
     weights = {f"{called[draft.key]}.{role}": known for draft in drafts for role, known in draft.weights.items()}
     _check_sharing(weights)
     inputs = [(name, lifter.drafts.shapes[name]) for name, _ in tape.inputs]
     model = Model.of(
-        inputs, layers, [(key, source(value.draft)) for (key, _), value in zip(tape.outputs, outputs, strict=True)], name=tape.name
+        inputs, named, [(key, source(value.draft)) for (key, _), value in zip(tape.outputs, outputs, strict=True)], name=tape.name
     )
     places = {called[draft.key]: draft.place for draft in drafts if draft.place is not None}
     return Lift(

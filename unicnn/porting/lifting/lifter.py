@@ -35,11 +35,16 @@ HANDLERS: Mapping[str, Callable[[Drafts, Call, list[Operand]], Lifted]] = {
 }
 
 
+_HELPERS = ("permute", "permuted")
+"""What modules are called that turn axes for the layer behind them or before them, after its name."""
+
+
 class Lifter:
     """Lift one tape, its inputs lying in the given orders; `absorb` makes transpositions mere changes of order."""
 
     def __init__(self, tape: Tape, orders: tuple[tuple[int, ...], ...], *, absorb: bool) -> None:
         self.tape, self.orders, self.absorb = tape, orders, absorb
+        self.paths = {call.path for call in tape.calls if call.own}
         self.values: dict[str, Operand] = {name: Known.of(constant) for name, constant in tape.constants.items()}
         named: dict[str, tuple[int, ...]] = {}
         for (name, shape), order in zip(tape.inputs, orders, strict=True):
@@ -80,7 +85,7 @@ class Lifter:
                 return folded
         if call.op not in HANDLERS:
             raise refuse(call, _why(call), _nearest(call))
-        if call.op == "transpose" and self.absorb:
+        if call.op == "transpose" and (self.absorb or self._helps(call)):
             call = dataclasses.replace(call, attributes={**call.attributes, "absorb": True})
         if call.op == "reshape":
             call = dataclasses.replace(call, attributes={**call.attributes, "batch": self.tape.inputs[0][1][0]})
@@ -88,6 +93,11 @@ class Lifter:
             return self.drafts.finish(call, HANDLERS[call.op](self.drafts, call, operands))
         except DescriptionError as error:
             raise refuse(call, f"{error}", "Write it in a way that a description allows.") from None
+
+    def _helps(self, call: Call) -> bool:
+        """Tell whether a transposition is a module that only lays the axes right for another: "shaped_permute" for "shaped"."""
+        path, _, suffix = call.path.rpartition("_")
+        return call.own and suffix in _HELPERS and path in self.paths
 
     def _operand(self, operand: Any) -> Operand:
         if operand is None:

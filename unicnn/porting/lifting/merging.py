@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unicnn.model import Layer
 from unicnn.ops import AvgPool2d, Conv2d, MaxPool2d, Pad, ReLU, ReLU6, Sigmoid
+from unicnn.ops.base import Misfit, Shape
 from unicnn.ops.fields import NO_PADDING
 
 LOWEST = -sys.float_info.max
@@ -30,8 +32,8 @@ class Merged:
     later: dict[str, str]
 
 
-def merged(layers: Sequence[Layer], outputs: Sequence[str]) -> Merged:
-    """Return the layers with borders and steps joined to the layers that could have done them."""
+def merged(layers: Sequence[Layer], outputs: Sequence[str], shapes: Mapping[str, Shape]) -> Merged:
+    """Return the layers with borders and steps joined to the layers that could have done them; `shapes` are those of all values."""
     by_name = {layer.name: layer for layer in layers}
     readers = Counter(source for layer in layers for source in layer.inputs)
     readers.update(outputs)
@@ -47,7 +49,11 @@ def merged(layers: Sequence[Layer], outputs: Sequence[str]) -> Merged:
             replaced[layer.name], later[before.name] = before.name, layer.name
         elif isinstance(before.op, Pad):
             source = by_name.get(before.inputs[0])
-            op = _with_border(ops[layer.name], before.op, source is not None and isinstance(source.op, _NOT_NEGATIVE))
+            not_negative = source is not None and isinstance(source.op, _NOT_NEGATIVE)
+            if isinstance(layer.op, AvgPool2d):
+                op = _averaged_with_border(layer.op, before.op, shapes[before.inputs[0]])
+            else:
+                op = _with_border(ops[layer.name], before.op, not_negative)
             if op is not None:
                 ops[layer.name], replaced[before.name] = op, before.inputs[0]
 
@@ -64,17 +70,29 @@ def _is_step(op: Any) -> bool:
 
 
 def _with_border(op: Any, border: Pad, not_negative: bool) -> Any:
-    if not isinstance(op, (Conv2d, MaxPool2d, AvgPool2d)) or isinstance(op.padding, str):
+    if not isinstance(op, (Conv2d, MaxPool2d)) or isinstance(op.padding, str):
         return None
     lowest = border.value == LOWEST or (border.value == 0 and not_negative)
-    fits = {Conv2d: border.value == 0, MaxPool2d: lowest, AvgPool2d: border.value == 0 and op.padding == NO_PADDING}[type(op)]
-    sides: Any = tuple((a[0] + b[0], a[1] + b[1]) for a, b in zip(op.padding, border.padding, strict=True))
-    if (
-        not fits
-        or (isinstance(op, MaxPool2d) and op.ceil_mode)
-        or (isinstance(op, AvgPool2d) and (op.ceil_mode or not op.count_include_pad))
-    ):
-        return None
-    if not isinstance(op, Conv2d) and any(side >= size for pair, size in zip(sides, op.kernel_size, strict=True) for side in pair):
+    fits = lowest and not op.ceil_mode if isinstance(op, MaxPool2d) else border.value == 0
+    sides = _together(op.padding, border.padding)
+    if not fits or (isinstance(op, MaxPool2d) and any(n >= k for pair, k in zip(sides, op.kernel_size, strict=True) for n in pair)):
         return None
     return dataclasses.replace(op, padding=sides)
+
+
+def _averaged_with_border(op: AvgPool2d, border: Pad, shape: Shape) -> AvgPool2d | None:
+    """Return an average of windows that takes over the zeros before it: they count, and what it adds itself may not."""
+    own = op.attributes(border.output_shape(shape))
+    if border.value != 0 or own["counted"] != NO_PADDING:
+        return None
+    wanted = {"padding": _together(own["padding"], border.padding), "counted": border.padding}
+    for ceil_mode in (False, True):
+        joined = dataclasses.replace(op, padding=border.padding, ceil_mode=ceil_mode, count_include_pad=True)
+        with contextlib.suppress(Misfit):
+            if joined.attributes(shape).items() >= wanted.items():
+                return joined
+    return None
+
+
+def _together(one: Any, other: Any) -> Any:
+    return tuple((a[0] + b[0], a[1] + b[1]) for a, b in zip(one, other, strict=True))

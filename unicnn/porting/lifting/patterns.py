@@ -41,6 +41,11 @@ PATTERNS: tuple[tuple[Tree, str, Callable[[Any], Mapping[str, Any] | None]], ...
     (("mul", "x", _GATE), "hardswish", lambda _: {}),
     (("mul", "x", ("sigmoid", "x")), "silu", lambda _: {}),
     (("clip", "x", 0.0, 1.0), "hardsigmoid", lambda _: {"slope": 1.0, "offset": 0.0}),
+    (
+        ("where", ("greater", "x", 0.0), "x", ("mul", ("expm1", ("minimum", "x", 0.0)), "A")),
+        "elu",
+        lambda found: {"alpha": found["A"]},
+    ),
     (("log", ("softmax", "x")), "log_softmax", lambda found: {"axis": found["axis"]}),
     (("div", 1.0, ("add", ("exp", ("neg", "x")), 1.0)), "sigmoid", lambda _: {}),
     *(
@@ -69,8 +74,29 @@ def recognise(tape: Tape) -> Tape:
     shapes = dict(tape.inputs)
     for call in tape.calls:
         calls[call.name], shapes[call.name] = call, call.shape
-        calls[call.name] = reduced(_recognised(call, calls), calls, shapes)
+        calls[call.name] = turned(reduced(_recognised(call, calls), calls, shapes), calls)
     return dataclasses.replace(tape, calls=tuple(_needed(tape, calls)))
+
+
+def turned(call: Call, calls: Mapping[str, Call]) -> Call:
+    """Return a layer norm of other axes for one between two transpositions that undo each other, if one module does all three."""
+    norm = _source(call, calls, "transpose", "layer_norm")
+    first = None if norm is None else _source(norm, calls, "layer_norm", "transpose")
+    if norm is None or first is None or not call.path or not call.path == norm.path == first.path:
+        return call
+    there, back = first.attributes["axes"], call.attributes["axes"]
+    if [there[axis] for axis in back] != list(range(len(back))):
+        return call
+    axes = tuple(there[axis] for axis in norm.attributes["axes"])
+    return dataclasses.replace(
+        call, op="layer_norm", inputs=(first.inputs[0], *norm.inputs[1:]), attributes={**norm.attributes, "axes": axes}
+    )
+
+
+def _source(call: Call, calls: Mapping[str, Call], op: str, before: str) -> Call | None:
+    """Return the call that `call`, of `op`, takes its value from, if that is of the kind `before`."""
+    source = calls.get(str(call.inputs[0])) if call.op == op and call.inputs else None
+    return source if source is not None and source.op == before else None
 
 
 def _recognised(call: Call, calls: Mapping[str, Call]) -> Call:

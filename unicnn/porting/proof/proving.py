@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+import io
 import json
 import subprocess
 import tempfile
@@ -161,7 +163,8 @@ class Proof:
             return Training(skipped=plan.skipped)
         self.progress("training the original")
         try:
-            mine = self.side.train(plan.recipe, plan.of, plan.epochs, "float64")
+            with contextlib.redirect_stdout(io.StringIO()):  # the loop tells its epochs
+                mine = self.side.train(plan.recipe, plan.of, plan.epochs, "float64")
         except (NotImplementedError, UnsupportedError) as error:
             return Training(skipped=f"the original cannot be trained so: {error}")
         arrays = np.load(folder / "trained.npz", allow_pickle=False)

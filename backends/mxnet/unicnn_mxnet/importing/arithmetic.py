@@ -20,9 +20,10 @@ _NUMBERS = {
     "_div_scalar": "div",
     "_maximum_scalar": "maximum",
     "_minimum_scalar": "minimum",
+    "_greater_scalar": "greater",
 }
 _SWAPPED = {"_rminus_scalar": "sub", "_rdiv_scalar": "div"}
-_SINGLE = {"negative": "neg", **{name: name for name in ("exp", "log", "sqrt", "rsqrt", "square", "abs")}}
+_SINGLE = {"negative": "neg", **{name: name for name in ("exp", "expm1", "log", "sqrt", "rsqrt", "square", "abs")}}
 _POWERS = {1.0: "identity", 2.0: "square", 0.5: "sqrt", -0.5: "rsqrt"}
 
 
@@ -57,8 +58,15 @@ def power(heard: Heard, page: Page) -> None:
         page.last(_POWERS[exponent], heard.operands[0])
     elif exponent == -1.0:
         page.last("div", 1.0, heard.operands[0])
+    elif exponent == 3.0:
+        page.last("power", heard.operands[0], exponent)
     else:
         page.foreign(f"exponent={exponent}")
+
+
+@writes("where")
+def where(heard: Heard, page: Page) -> None:
+    page.last("where", *heard.operands)
 
 
 @writes("reciprocal")
