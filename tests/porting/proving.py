@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import unicnn as un
+from unicnn import plugins
 from unicnn.graph import infer
 from unicnn.porting.imported import Imported
 from unicnn.porting.lifting import lift
@@ -25,7 +26,7 @@ def distances(
     """
     assert imported.recording is not None
     tape = imported.recording.tape
-    lifted = lift(tape)
+    lifted = lift(tape, channels_last=plugins.dialect(imported.dialect).channels_last)
     weights = {name: np.array(lifted.weights[name].read(), np.float64) for name in infer(lifted.model).parameters}
     for name, array in weights.items():
         assert np.array_equal(array.astype(np.float32), imported.weights[name]), name

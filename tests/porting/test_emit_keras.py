@@ -170,7 +170,7 @@ def test_a_random_network_in_random_scopes_computes_what_the_model_says(seed: in
     assert complaints(source) == ""
 
 
-@pytest.mark.parametrize("name", [name for name in (*STRUCTURES, *ZOO) if name != "moves under own names"])
+@pytest.mark.parametrize("name", [*STRUCTURES, *ZOO])
 def test_what_is_written_is_read_again_as_the_same_network(name: str) -> None:
     model, hints = model_of(name)
     keras.utils.clear_session()

@@ -46,7 +46,7 @@ class TestWhatIsWritten:
     def test_of_the_zoo_is_read_as_it_was(self, name: str, dialect: str) -> None:
         assert first_difference(NETWORKS[name], read_back(NETWORKS[name], dialect)) is None
 
-    @pytest.mark.parametrize("seed", range(30))
+    @pytest.mark.parametrize("seed", [*range(30), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(30, 60))])
     def test_of_any_shape_is_read_as_it_was(self, seed: int, dialect: str) -> None:
         model = sample(seed).model
         try:
@@ -69,5 +69,19 @@ def test_a_difference_is_found() -> None:
 def test_a_border_that_a_layer_could_put_itself_is_the_layers() -> None:
     apart = un.Sequential([("border", un.Pad(1)), ("conv", un.Conv2d(3, 3))], input=(1, 8, 8))
     assert first_difference(apart, un.Sequential([("conv", un.Conv2d(3, 3, padding=1))], input=(1, 8, 8))) is None
+    around = [("border", un.Pad(1)), ("pool", un.AvgPool2d(3, padding="same", stride=2, count_include_pad=False))]
+    joined = un.AvgPool2d(3, stride=2, padding=1, ceil_mode=True)
+    assert first_difference(un.Sequential(around, input=(1, 8, 8)), un.Sequential([("pool", joined)], input=(1, 8, 8))) is None
+    counted = un.Sequential([("pool", un.AvgPool2d(3, stride=2, padding=((1, 2), (1, 2))))], input=(1, 8, 8))
+    assert "counted" in str(first_difference(un.Sequential(around, input=(1, 8, 8)), counted))
     other = un.Sequential([("border", un.Pad(1, value=2.0)), ("conv", un.Conv2d(3, 3))], input=(1, 8, 8))
     assert first_difference(other, un.Sequential([("conv", un.Conv2d(3, 3, padding=1))], input=(1, 8, 8))) is not None
+
+
+def test_windows_of_one_size_are_an_average_of_windows() -> None:
+    adaptive, plain = (un.Sequential([op], input=(1, 8, 6)) for op in (un.AdaptiveAvgPool2d((4, 2)), un.AvgPool2d((2, 3))))
+    assert first_difference(adaptive, plain) is None
+    wider = un.Sequential([un.AdaptiveAvgPool2d((2, 2))], input=(1, 8, 6))
+    assert "kernel_size (2, 3) and (4, 3)" in str(first_difference(adaptive, wider))
+    uneven = un.Sequential([un.AdaptiveAvgPool2d((3, 2))], input=(1, 8, 6))
+    assert "op adaptive_avg_pool2d and avg_pool2d" in str(first_difference(uneven, plain))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from unicnn.graph import infer
+from unicnn.graph import Node, infer
 from unicnn.model import Model
+from unicnn.ops import AdaptiveAvgPool2d, AvgPool2d
 from unicnn.ops.fields import by
 from unicnn.porting.lifting.merging import merged
 
 
 def canonical(model: Model) -> Model:
     """Return `model` with every border and step joined to the layer that could have done it itself."""
-    found = merged(model.layers, [value for _, value in model.outputs])
+    found = merged(model.layers, [value for _, value in model.outputs], infer(model).shapes)
     outputs = [(key, found.replaced.get(name, name)) for key, name in model.outputs]
     return Model.of(model.inputs, found.layers, outputs, name=model.name)
 
@@ -22,11 +23,23 @@ def normal(model: Model) -> list[tuple[str, str, tuple[str, ...], dict[str, Any]
     graph = infer(canonical(model))
     result = []
     for node in graph.nodes:
-        attributes = {**node.attributes, "parameters": tuple(sorted(node.parameters))}
+        op, attributes = _plainest(node)
+        attributes["parameters"] = tuple(sorted(node.parameters))
         if node.op.masked:
             attributes |= node.op.fields()
-        result.append((node.name, node.op.lowering(), node.inputs, attributes, node.shape))
+        result.append((node.name, op, node.inputs, attributes, node.shape))
     return result
+
+
+def _plainest(node: Node) -> tuple[str, dict[str, Any]]:
+    """Return what a layer computes: a given number of windows that divides the image is an average of windows of one size."""
+    if isinstance(node.op, AdaptiveAvgPool2d):
+        sizes = list(zip(node.input_shapes[0][1:], node.op.output_size, strict=True))
+        if all(n % count == 0 for n, count in sizes):
+            window = tuple(n // count for n, count in sizes)
+            plain = AvgPool2d(window)
+            return plain.lowering(), plain.attributes(*node.input_shapes)
+    return node.op.lowering(), dict(node.attributes)
 
 
 def same(a: Model, b: Model) -> bool:

@@ -31,7 +31,7 @@ def from_framework(value: Any, input: Any, *, training: bool = True, name: str |
     shapes = _shapes(input)
     importer = info.importer()
     recording = _recorded(importer, value, shapes, training=False)
-    lifted = lift(_named(recording, name))
+    lifted = lift(_named(recording, name), channels_last=info.channels_last)
     if training:
         _check_training(info, lifted, _recorded(importer, value, shapes, training=True))
     return imported(lifted, info.name, recording, (), training=training)
@@ -116,7 +116,7 @@ def _check_training(info: DialectInfo, lifted: Lift, recording: Recording) -> No
     """Raise PortError if the network does something in training that the description read from inference does not say."""
     advice = "Leave its training out to port the inference alone: training=False, or --inference-only."
     try:
-        other = lift(recording.tape)
+        other = lift(recording.tape, channels_last=info.channels_last)
     except PortError as error:
         raise PortError(f"In training, {error} {advice}") from None
     difference = first_difference(lifted.model, other.model)

@@ -25,7 +25,8 @@ from unicnn_tensorflow.emitting.writing import Writer
 def write(graph: Graph, *, style: str, recipe: Recipe | None, hints: Any) -> str:
     """Return the source of a network, with its training if there is a recipe."""
     given = hints or Hints()
-    joined = folded(graph, Spelling(graph).plain)
+    apart = Spelling(graph)
+    joined = folded(graph, apart.plain, apart.whole)
     short, spelling = joined.graph, Spelling(joined.graph, joined.unnamed)
     parts = [*_network(short, spelling, given, style), load_weights(short, spelling)]
     parts = [*classes(_callees(parts)), *parts]

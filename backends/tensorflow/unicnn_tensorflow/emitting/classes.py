@@ -134,7 +134,7 @@ class GeneralConv2DTranspose(layers.Layer):
     """Convolve transposed with groups and dilation, which Conv2DTranspose lacks.
 
     It is the convolution with the flipped kernel of an image with strides - 1 zeros
-    behind each pixel and `padding` around; the kernel is held flipped.
+    behind each pixel and `padding` around; the kernel lies as in Conv2DTranspose.
     """
 
     def __init__(
@@ -157,19 +157,23 @@ class GeneralConv2DTranspose(layers.Layer):
         self.use_bias = use_bias
 
     def build(self, input_shape):
-        shape = (*self.kernel_size, input_shape[-1] // self.groups, self.filters)
+        shape = (*self.kernel_size, self.filters // self.groups, input_shape[-1])
         self.kernel = self.add_weight(shape, name="kernel")
         if self.use_bias:
             self.bias = self.add_weight((self.filters,), "zeros", name="bias")
 
     def call(self, inputs):
         _, height, width, channels = inputs.shape
-        down, right = self.strides
+        size, groups, (down, right) = self.kernel_size, self.groups, self.strides
+        kernel = ops.flip(self.kernel, (0, 1))
+        kernel = ops.reshape(kernel, (*size, -1, groups, channels // groups))
+        kernel = ops.transpose(kernel, (0, 1, 4, 3, 2))
+        kernel = ops.reshape(kernel, (*size, channels // groups, self.filters))
         x = ops.reshape(inputs, (-1, height, 1, width, 1, channels))
         x = ops.pad(x, ((0, 0), (0, 0), (0, down - 1), (0, 0), (0, right - 1), (0, 0)))
         x = ops.reshape(x, (-1, height * down, width * right, channels))
         x = ops.pad(x, ((0, 0), *self.padding, (0, 0)))
-        x = ops.conv(x, self.kernel, dilation_rate=self.dilation_rate)
+        x = ops.conv(x, kernel, dilation_rate=self.dilation_rate)
         return self.activation(x + self.bias if self.use_bias else x)
 
     def get_config(self):
@@ -193,6 +197,11 @@ _REGISTERED = "@keras.saving.register_keras_serializable()\n"
 def names() -> frozenset[str]:
     """Return the names of all the classes."""
     return frozenset(_SOURCES)
+
+
+def source(name: str) -> str:
+    """Return the source of one class."""
+    return _SOURCES[name].strip()
 
 
 def classes(used: set[str]) -> Iterator[str]:

@@ -62,13 +62,13 @@ class Folded:
     rule: bool
 
 
-def folded(graph: Graph, plain: Callable[[Node], bool]) -> Folded:
+def folded(graph: Graph, plain: Callable[[Node], bool], whole: Callable[[Node], bool]) -> Folded:
     """Join layers and leave out names wherever reading the source gives every layer its name back.
 
-    `plain` tells whether a layer is one of Keras' own, and nothing stands around it. Weights are found by their layers' names, so
-    layers that have some keep theirs, unless none in the whole network needs one.
+    `plain` tells whether a layer is one of Keras' own, and nothing stands around it; `whole` whether nothing stands behind it.
+    Weights are found by their layers' names, so layers that have some keep theirs, unless none in the whole network needs one.
     """
-    followers = dict(_followers(graph))
+    followers = dict(_followers(graph, whole))
     everything = frozenset(node.name for node in graph.nodes)
     roots = frozenset(node.name for node in graph.nodes if "." not in node.name)
     if roots == everything == naming.functional(graph, everything) and _is_chain(graph) and all(map(plain, graph.nodes)):
@@ -82,7 +82,7 @@ def folded(graph: Graph, plain: Callable[[Node], bool]) -> Folded:
     return Folded(_joined(graph, kept), automatic - set(kept), False)
 
 
-def _followers(graph: Graph) -> Iterator[tuple[str, str]]:
+def _followers(graph: Graph, whole: Callable[[Node], bool]) -> Iterator[tuple[str, str]]:
     """Yield the layers that the one before could do as well, with that one's name."""
     nodes = {node.name: node for node in graph.nodes}
     readers = Counter(source for node in graph.nodes for source in node.inputs)
@@ -92,9 +92,8 @@ def _followers(graph: Graph) -> Iterator[tuple[str, str]]:
         if source is None or readers[source.name] != 1 or naming.scope_of(source.name) != naming.scope_of(node.name):
             continue
         activation = node.op in WORDS and isinstance(source.op, (Conv2d, ConvTranspose2d, Linear))
-        # A transposed convolution is cropped behind its activation, and a strided dilated one thinned out.
-        whole = source.attributes.get("stride", (1, 1)) == (1, 1) or source.attributes.get("dilation", (1, 1)) == (1, 1)
-        if (activation and whole) or (isinstance(node.op, Flatten) and source.op == AdaptiveAvgPool2d(1)):
+        # Whatever crops a convolution or thins it out would stand behind its activation.
+        if (activation and whole(source)) or (isinstance(node.op, Flatten) and source.op == AdaptiveAvgPool2d(1)):
             yield node.name, source.name
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from unicnn.graph import Graph, Node
 from unicnn.ops import Conv2d, ConvTranspose2d, LayerNorm, Linear
 from unicnn.porting.outline.text import value
-from unicnn_tensorflow.emitting.convolutions import depthwise, general
+from unicnn_tensorflow.emitting.convolutions import depthwise
 from unicnn_tensorflow.emitting.layouts import order
 from unicnn_tensorflow.emitting.spelling import Spelling
 
@@ -66,17 +66,7 @@ def _kernels(nodes: tuple[Node, ...]) -> Iterator[tuple[str, str, list[str]]]:
         statements = ["rows, columns, channels, multiplier = variable.shape", "array = array.reshape(channels, multiplier, rows, columns)"]
         statements += ["array = array.transpose(2, 3, 0, 1)"]
         yield 'isinstance(layer, layers.DepthwiseConv2D) and variable.name == "kernel"', "", statements
-    if any(isinstance(node.op, ConvTranspose2d) and general(node) for node in nodes):
-        statements = [
-            "groups, size = layer.groups, layer.kernel_size",
-            "array = array.reshape(groups, -1, layer.filters // groups, *size)",
-            "array = array.transpose(3, 4, 1, 0, 2).reshape(variable.shape)[::-1, ::-1]",
-        ]
-        yield 'isinstance(layer, GeneralConv2DTranspose) and variable.name == "kernel"', "", statements
-    convolution = any(
-        (isinstance(node.op, Conv2d) and not depthwise(node)) or (isinstance(node.op, ConvTranspose2d) and not general(node))
-        for node in nodes
-    )
+    convolution = any((isinstance(node.op, Conv2d) and not depthwise(node)) or isinstance(node.op, ConvTranspose2d) for node in nodes)
     linear = any(isinstance(node.op, Linear) for node in nodes)
     if convolution and linear:
         yield (

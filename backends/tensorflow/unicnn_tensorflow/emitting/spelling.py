@@ -35,6 +35,10 @@ class Spelling:
         steps = self.steps(node)
         return steps.make.callee.startswith("layers.") and not steps.before and not steps.after
 
+    def whole(self, node: Node) -> bool:
+        """Tell whether nothing stands behind a layer that belongs to it."""
+        return not self.steps(node).after
+
     def layer(self, node: Node) -> Make:
         """Return the layer itself; what stands around it is compared through its `before` and its `reason`."""
         steps = self.steps(node)

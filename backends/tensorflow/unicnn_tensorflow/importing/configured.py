@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from unicnn.errors import PortError
+from unicnn_tensorflow.importing import own
 from unicnn_tensorflow.importing.norms import kept_variance
 from unicnn_tensorflow.importing.sides import cropped_sides
 from unicnn_tensorflow.importing.trace import Visit
@@ -21,9 +22,10 @@ _DATA = {"channels_last": "NHWC", "channels_first": "NCHW"}
 
 def put(walker: Walker, visit: Visit) -> None:
     """Put a layer on the tape; its activation function follows by itself."""
-    cls = next((cls.__name__ for cls in type(visit.layer).__mro__ if cls.__name__ in CONFIGURED), None)
+    handlers = own.OWN if own.known(visit.layer) else CONFIGURED
+    cls = next((cls.__name__ for cls in type(visit.layer).__mro__ if cls.__name__ in handlers), None)
     if cls is not None:
-        CONFIGURED[cls](walker, visit)
+        handlers[cls](walker, visit)
 
 
 def _bias(walker: Walker, visit: Visit) -> str | None:

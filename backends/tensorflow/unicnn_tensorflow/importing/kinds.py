@@ -9,7 +9,7 @@ import keras
 from keras.src.backend.common import global_state
 from keras.src.utils.naming import to_snake_case
 
-from unicnn_tensorflow.importing import norms
+from unicnn_tensorflow.importing import norms, own
 
 CONTAINER = "container"
 """A layer that the user has written, or a model: what it does is glue, and the layers that it calls are its parts."""
@@ -36,11 +36,14 @@ _CONTAINERS = frozenset({"Functional", "Lambda", "Layer", "Model", "Sequential",
 def kind_of(layer: Any) -> str:
     """Return the kind of a layer. A class that the user derives from one of Keras' is the user's: nobody knows what it changes.
 
-    Batch normalisation is tried out, because a class that keeps another running variance is still one.
+    Batch normalisation is tried out, because a class that keeps another running variance is still one. Classes that are written
+    into files here are known by their code.
     """
     cls = type(layer)
     if isinstance(layer, keras.layers.BatchNormalization) and cls is not keras.layers.BatchNormalization:
         return CONTAINER if norms.kept_variance(layer) is None else CONFIGURED
+    if own.known(layer):
+        return CONFIGURED
     if not cls.__module__.startswith("keras.src.layers.") or cls.__name__ in _CONTAINERS:
         return CONTAINER
     if cls.__name__ in _CONFIGURED:
