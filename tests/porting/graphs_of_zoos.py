@@ -51,9 +51,11 @@ def _torch(port: Port) -> tuple[Any, tuple[int, ...]]:
 
     torch.manual_seed(0)
     net = build(port.name, **port.options)
-    for name, buffer in net.named_buffers():
-        if name.endswith(("running_mean", "running_var")):
-            buffer.uniform_(0.5, 1.5)
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_var.uniform_(0.5, 1.5)
+            module.running_mean.normal_(0, 0.3)
+            torch.nn.init.normal_(module.bias, 0, 0.3)
     return net, (1, 3, port.size, port.size)
 
 
@@ -65,9 +67,11 @@ def _keras(port: Port) -> tuple[Any, tuple[int, ...]]:
     keras.utils.set_random_seed(0)
     net = build(port.name, port.size, **port.options)
     random = np.random.default_rng(0)
-    for variable in net.non_trainable_variables:
-        if "moving" in variable.name:
+    for variable in net.variables:
+        if variable.name == "moving_variance":
             variable.assign(random.uniform(0.5, 1.5, variable.shape))
+        elif variable.name in ("beta", "moving_mean"):
+            variable.assign(random.normal(0, 0.3, variable.shape))
     return net, (1, port.size, port.size, 3)
 
 

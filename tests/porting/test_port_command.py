@@ -49,8 +49,8 @@ def port(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.py").write_text(NET)
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["unicnn", "port", *arguments])
+    def run(*arguments, command="port"):
+        monkeypatch.setattr(sys, "argv", ["unicnn", command, *arguments])
         code = 0
         try:
             main()
@@ -97,6 +97,23 @@ class TestAPort:
         assert "relu1 (ReLU) is the first to differ" in " ".join(out.split())
         assert (tmp_path / "port.py").exists()
         assert json.loads((tmp_path / "port.certificate.json").read_text())["proven"] is False
+
+
+class TestAPortThatWasEdited:
+    def test_is_proven_or_refuted_by_verify(self, port, tmp_path):
+        assert port("net.py:net", "--input", "1,1,8,8", *TO_TORCH, "--no-proof")[0] == 0
+        again = ("net.py:net", "port.py", "--input", "1,1,8,8", "--to", "torch")
+        assert port(*again, command="verify")[0] == 0
+        text = (tmp_path / "port.py").read_text()
+        (tmp_path / "port.py").write_text(text.replace("F.relu(", "F.leaky_relu("))
+        code, out, _ = port(*again, "--json", "-", command="verify")
+        assert code == 1
+        assert json.loads(out)["proven"] is False
+
+    def test_is_told_when_it_is_not_there(self, port):
+        code, _, err = port("net.py:net", "nowhere.py", "--input", "1,1,8,8", "--to", "torch", command="verify")
+        assert code == 2
+        assert "there is no such file" in err
 
 
 WRONG = {
