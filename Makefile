@@ -40,7 +40,7 @@ test-plugin: $(JAX)/.installed
 	$(JAX)/bin/python -m pytest -n 2 --dist worksteal -m "not slow" -k jax examples/your_own_backend/tests \
 	tests/identical/test_invariance.py tests/identical/test_fingerprint.py tests/training/test_identical_training.py \
 	tests/training/test_float64_agreement.py tests/models tests/repo/test_one_word_one_place.py \
-	tests/porting/test_loops.py tests/porting/test_loop_inits.py
+	tests/porting/test_loops.py tests/porting/test_loop_inits.py tests/porting/test_laws.py
 
 check: $(STAMP) format lint types test
 

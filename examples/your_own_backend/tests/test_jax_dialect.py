@@ -223,7 +223,7 @@ def test_a_network_as_people_write_one_is_read_under_its_names() -> None:
     _, imported = cnn()
     assert [layer.name for layer in imported.model.layers] == [
         "conv1", "stem.0", "stem.1", "stem.2", "blocks.0.conv", "blocks.0.norm", "blocks.0.add", "blocks.0.relu", "blocks.1.conv",
-        "blocks.1.norm", "blocks.1.add", "blocks.1.relu", "avg_pool", "flatten1", "linear1", "dropout", "gelu1", "linear2", "logsoftmax1",
+        "blocks.1.norm", "blocks.1.add", "blocks.1.relu", "avg_pool", "flatten1", "linear1", "dropout", "gelu1", "linear2", "log_softmax1",
     ]  # fmt: skip
     ops = {layer.name: layer.op for layer in imported.model.layers}
     assert ops["gelu1"] == un.GELU("tanh")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from unicnn import ops
-from unicnn.porting.outline import Outline
+from unicnn.porting.outline import Member, Outline
+from unicnn.porting.outline.classes import names_of
 from unicnn.porting.outline.files import loading
 from unicnn.porting.outline.text import value
 from unicnn_jax.emitting.layouts import Shape, place
@@ -14,7 +17,8 @@ _ROLES = {"weight": "kernel", "shift": "bias"}
 
 def load_weights(plan: Outline, spelling: Spelling, source: str) -> str:
     """Return the source of ``load_weights`` for a network whose own source is `source`."""
-    roles, layers = loading(plan, _ROLES)
+    roles, _ = loading(plan, _ROLES)
+    layers = _moved(plan)
     rows = spelling.flattened.rows
     lines = [f"layers = {layers!r}"] if layers else []
     lines += [f"roles = {roles!r}"] if roles else []
@@ -49,6 +53,28 @@ def _each(plan: Outline, layers: bool, roles: bool, rows: dict[str, Shape], norm
         lines += ["    if isinstance(layer, nnx.Sequential):", "        layer = layer.layers"]
     lines += ["    layer = getattr(layer, part)", f"parameter = getattr(layer, {'roles.get(role, role)' if roles else 'role'})"]
     return [*lines, "parameter[...] = jnp.asarray(value.reshape(parameter.shape))"]
+
+
+def _moved(plan: Outline) -> dict[str, str]:
+    """Return where the layers with parameters stand, if not under their names: entries of nnx.Sequential stand under their places."""
+    places = dict(_places(plan, plan.root.members, plan.root.sequence, "", ""))
+    held = dict.fromkeys(name.rpartition(".")[0] for name in plan.graph.parameters)
+    found = {name: places.get(plan.renamed.get(name, name), name) for name in held}
+    return {name: place for name, place in found.items() if name != place}
+
+
+def _places(plan: Outline, members: Iterable[Member], sequence: bool, old: str, new: str) -> Iterator[tuple[str, str]]:
+    definitions = {item.name: item for item in plan.definitions}
+    entries = [(name, member) for member in members if member.kind != "flag" for name in names_of([member])]
+    for i, (name, member) in enumerate(entries):
+        before, after = f"{old}{name}", f"{new}{i if sequence else name}"
+        inner = definitions.get(member.make.callee) if member.kind == "part" and member.make is not None else None
+        if inner is not None:
+            yield from _places(plan, inner.members, inner.sequence, f"{before}.", f"{after}.")
+        elif member.children:
+            yield from _places(plan, member.children, member.kind == "sequence", f"{before}.", f"{after}.")
+        else:
+            yield before, after
 
 
 def _norms(plan: Outline) -> tuple[str, ...]:

@@ -29,8 +29,9 @@ INNER = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_cal
 _SAME = frozenset({"copy", "copy_p", "optimization_barrier", "sharding_constraint", "convert_element_type", "reduce_precision"})
 """What gives its input back."""
 
-_LIBRARIES = tuple(str(Path(module.__file__).parent) + os.sep for module in (jax, flax, np) if module.__file__) + (
-    str(Path(__file__).parents[1]) + os.sep,
+_LIBRARIES = (
+    *(f"{Path(module.__file__).parent}{os.sep}" for module in (jax, flax, np) if module.__file__),
+    f"{Path(__file__).parents[1]}{os.sep}",
 )
 
 
@@ -190,6 +191,6 @@ def _where(equation: Any) -> Where | None:
     traceback = equation.source_info.traceback
     for frame in traceback.frames if traceback is not None else ():
         name = frame.file_name
-        if not name.startswith(_LIBRARIES) and "unicnn_jax/importing" not in name and not name.endswith(("contextlib.py", "functools.py")):
+        if not name.startswith(_LIBRARIES) and not name.endswith(("contextlib.py", "functools.py")):
             return Where(name, frame.line_num, linecache.getline(name, frame.line_num).strip())
     return None

@@ -158,30 +158,27 @@ def _transpose(of: Meaning, step: Step) -> Made:
 
 
 def _concat(of: Meaning, step: Step) -> Made:
-    axis = int(step.params["dimension"])
-    found = _adaptive(of, step, axis)
-    return found if found is not None else ("concat", of.inputs(step), {"axis": axis})
+    return _adaptive(of, step) or ("concat", of.inputs(step), {"axis": int(step.params["dimension"])})
 
 
-def _adaptive(of: Meaning, step: Step, axis: int) -> Made | None:
+def _adaptive(of: Meaning, step: Step) -> Made | None:
     """Return the means of windows along rows and then along columns as an adaptive average; the rows alone are no word."""
-    whole = _windows_of(of, step, axis)
-    if whole is None or axis != 2:
-        return None
-    rows = of.source(whole, "concatenate")
-    image = None if rows is None or int(rows.params["dimension"]) != 1 else _windows_of(of, rows, 1)
+    whole = _windows_of(of, step.outputs[0], 2)
+    image = None if whole is None else _windows_of(of, whole, 1)
     if image is None or len(step.shapes[0]) != 4:
         return None
     return "adaptive_avg_pool", (of.given(image, ""),), {"output_size": step.shapes[0][1:3], "data": "NHWC"}
 
 
-def _windows_of(of: Meaning, step: Step, axis: int) -> str | None:
-    """Return the value of whose windows along an axis a concatenation holds the means, as an adaptive average takes them."""
-    found = [_mean_of_slice(of, operand, axis) for operand in step.inputs]
-    if any(item is None for item in found) or len({item[0] for item in found if item is not None}) != 1:
+def _windows_of(of: Meaning, operand: Operand, axis: int) -> str | None:
+    """Return the value of whose windows along an axis an operand holds the means, as an adaptive average takes them."""
+    joined = of.source(operand, "concatenate")
+    parts = joined.inputs if joined is not None and int(joined.params["dimension"]) == axis else (operand,)
+    found = [item for item in (_mean_of_slice(of, part, axis) for part in parts) if item is not None]
+    if len(found) < len(parts) or len({source for source, _, _ in found}) != 1:
         return None
-    source = found[0][0]  # type: ignore[index]
-    spans = tuple((start, stop) for _, start, stop in found)  # type: ignore[misc]
+    source = found[0][0]
+    spans = tuple((start, stop) for _, start, stop in found)
     return source if spans == windows.adaptive_spans(of.shape(source)[axis], len(spans)) else None
 
 
@@ -196,7 +193,7 @@ def _mean_of_slice(of: Meaning, operand: Operand, axis: int) -> tuple[str, int, 
     shape = of.shape(total.inputs[0])
     if float(division.inputs[1]) != shape[axis]:
         return None
-    if part is None or part.params["strides"] is not None or not isinstance(part.inputs[0], str):
+    if part is None or set(part.params["strides"] or (1,)) != {1} or not isinstance(part.inputs[0], str):
         return (total.inputs[0], 0, shape[axis]) if isinstance(total.inputs[0], str) else None
     start, stop, full = part.params["start_indices"], part.params["limit_indices"], of.shape(part.inputs[0])
     if any((start[i], stop[i]) != (0, full[i]) for i in range(len(full)) if i != axis):
@@ -232,7 +229,7 @@ def _divided(of: Meaning, step: Step) -> Made:
     soft = _softmax(of, step)
     if soft is not None:
         return soft
-    return _mean(of, step) or ("div", of.inputs(step), {})
+    return _adaptive(of, step) or _mean(of, step) or ("div", of.inputs(step), {})
 
 
 def _average(of: Meaning, x: Operand, attributes: dict[str, Any]) -> Made:
@@ -289,11 +286,13 @@ def _largest(of: Meaning, shifted: Step, axes: tuple[int, ...]) -> bool:
     return largest is not None and largest.inputs[0] == shifted.inputs[0] and tuple(largest.params["axes"]) == tuple(axes)
 
 
-def _slice(of: Meaning, step: Step) -> Made | None:
+def _slice(of: Meaning, step: Step) -> Any:
     start, stop, shape = step.params["start_indices"], step.params["limit_indices"], of.shape(step.inputs[0])
     cut = [axis for axis, size in enumerate(shape) if (start[axis], stop[axis]) != (0, size)]
     if step.params["strides"] is not None and set(step.params["strides"]) != {1}:
         return None
+    if not cut:
+        return of.given(step.inputs[0], "")
     if len(cut) != 1:
         return None
     return "split", of.inputs(step), {"axis": cut[0], "start": int(start[cut[0]]), "size": int(stop[cut[0]] - start[cut[0]])}

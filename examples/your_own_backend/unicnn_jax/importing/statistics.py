@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,11 +16,21 @@ from unicnn_jax.importing.tracing import Split
 def unbiased(net: nnx.Module) -> frozenset[str]:
     """Return the paths of the batch normalisations that keep the unbiased variance."""
     split = Split(net)
-    found = set()
+    found, known = set(), dict[Any, bool]()
     for path, module in nnx.iter_modules(net):
-        if isinstance(module, nnx.BatchNorm) and type(module) is not nnx.BatchNorm and _keeps_unbiased(module):
-            found.add(split.name(path))
+        if isinstance(module, nnx.BatchNorm) and type(module) is not nnx.BatchNorm:
+            kind = _settings(module)
+            if kind not in known:
+                known[kind] = _keeps_unbiased(module)
+            if known[kind]:
+                found.add(split.name(path))
     return frozenset(found)
+
+
+def _settings(layer: nnx.BatchNorm) -> Any:
+    """Return what layers have in common that do the same, however many features they have."""
+    plain = {name: value for name, value in vars(layer).items() if isinstance(value, (bool, int, float, str)) and name != "num_features"}
+    return type(layer), tuple(sorted(plain.items()))
 
 
 def _keeps_unbiased(layer: nnx.BatchNorm) -> bool:

@@ -20,24 +20,36 @@ class UnbiasedBatchNorm(nnx.BatchNorm):
 
 
 class Layer(nnx.Module):
-    def __init__(self, in_features, use_concat=False, *, rngs):
+    def __init__(self, in_features, *, rngs):
         self.norm1 = UnbiasedBatchNorm(in_features, momentum=0.9, rngs=rngs)
         self.conv1 = nnx.Conv(
             in_features, 16, kernel_size=(1, 1), use_bias=False, rngs=rngs
         )
         self.norm2 = UnbiasedBatchNorm(16, momentum=0.9, rngs=rngs)
         self.conv2 = nnx.Conv(16, 4, kernel_size=(3, 3), use_bias=False, rngs=rngs)
-        self.use_concat = use_concat
 
-    def __call__(self, x, y):
-        if self.use_concat:
-            x = jnp.concatenate([x, y], axis=-1)
+    def __call__(self, x):
         x = nnx.relu(self.norm1(x))
         x = nnx.relu(self.norm2(self.conv1(x)))
         return self.conv2(x)
 
 
 class Layer2(nnx.Module):
+    def __init__(self, in_features, *, rngs):
+        self.norm1 = UnbiasedBatchNorm(in_features, momentum=0.9, rngs=rngs)
+        self.conv1 = nnx.Conv(
+            in_features, 16, kernel_size=(1, 1), use_bias=False, rngs=rngs
+        )
+        self.norm2 = UnbiasedBatchNorm(16, momentum=0.9, rngs=rngs)
+        self.conv2 = nnx.Conv(16, 4, kernel_size=(3, 3), use_bias=False, rngs=rngs)
+
+    def __call__(self, x, y):
+        x = nnx.relu(self.norm1(jnp.concatenate([x, y], axis=-1)))
+        x = nnx.relu(self.norm2(self.conv1(x)))
+        return self.conv2(x)
+
+
+class Layer3(nnx.Module):
     def __init__(self, in_features, *, rngs):
         self.norm1 = UnbiasedBatchNorm(in_features, momentum=0.9, rngs=rngs)
         self.conv1 = nnx.Conv(
@@ -55,8 +67,8 @@ class Layer2(nnx.Module):
 class Denseblock(nnx.Module):
     def __init__(self, in_features, layer2_features, layer3_features, *, rngs):
         self.layer1 = Layer(in_features, rngs=rngs)
-        self.layer2 = Layer(layer2_features, use_concat=True, rngs=rngs)
-        self.layer3 = Layer2(layer3_features, rngs=rngs)
+        self.layer2 = Layer2(layer2_features, rngs=rngs)
+        self.layer3 = Layer3(layer3_features, rngs=rngs)
 
     def __call__(self, x):
         layer1 = self.layer1(x)

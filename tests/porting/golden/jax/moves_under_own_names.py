@@ -21,7 +21,7 @@ def reshape(x, shape):
 
 
 def hard_sigmoid(x, slope, offset):
-    """Return slope * x + offset between 0 and 1; nnx.hard_sigmoid has a slope of 1/6."""
+    """Return slope * x + offset between 0 and 1; nnx.hard_sigmoid has slope 1/6."""
     return jnp.clip(slope * x + offset, 0.0, 1.0)
 
 
