@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend.common import global_state
 
 from unicnn_tensorflow.importing import kinds
 from unicnn_tensorflow.importing.paths import Paths
@@ -22,14 +23,15 @@ _FLOATS = ("float32", "float64")
 @contextmanager
 def precision(dtype: str) -> Iterator[None]:
     """Have everything that Keras makes be of type `dtype`."""
-    before = keras.config.floatx(), keras.config.dtype_policy()
+    # Without a policy of its own Keras follows floatx; asking for the policy would hide which of the two it is.
+    before = keras.config.floatx(), global_state.get_global_attribute("dtype_policy")
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)
     try:
         yield
     finally:
         keras.config.set_floatx(before[0])
-        keras.config.set_dtype_policy(before[1])
+        global_state.set_global_attribute("dtype_policy", before[1])
 
 
 def copied(root: Any, dtype: str, shapes: Sequence[tuple[int, ...]]) -> Any:
