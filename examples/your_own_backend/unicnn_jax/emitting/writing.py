@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from unicnn.porting.outline import Definition, Make, Member, Outline, Statement
+from unicnn.porting.outline import Code, Definition, Make, Member, Outline, Statement
 from unicnn.porting.outline.building import is_list
 from unicnn.porting.outline.classes import Writer, by_place, indented, joined, statements
 from unicnn.porting.outline.text import arguments, comment, construction, parameters, shape_comment, text
@@ -77,7 +77,18 @@ class NnxWriter(Writer):
         return joined([self._entry(member) for member in members])
 
     def _entry(self, member: Member) -> str:
-        return self.commented(member) if member.repeat == 1 else f"*[{self.made(member)} for _ in range({member.repeat})]"
+        if member.repeat == 1:
+            return self.commented(member)
+        made, loop = self.repeated(member)
+        return f"*[{made} for {loop}]"
+
+    def repeated(self, member: Member) -> tuple[str, str]:
+        made, loop = super().repeated(member)
+        if member.series is None or member.make is None:
+            return made, loop
+        name = member.series[0]
+        given = tuple(replace(item, value=Code(name)) if item.name == name else item for item in member.make.arguments)
+        return self.made(replace(member, make=replace(member.make, arguments=given))), loop
 
     def inherited(self, name: str, members: Sequence[Member]) -> list[str]:
         return [f"class {name}(nnx.Sequential):", "    def __init__(self):", f"        super().__init__({self._entries(members)})"]

@@ -24,7 +24,9 @@ class DenseLayer(nnx.Dict):
 class Growth(nnx.Module):
     def __init__(self, *, rngs=None):
         rngs = rngs or nnx.Rngs(0)
-        self.dense = nnx.Sequential(*[DenseLayer(4, rngs=rngs) for _ in range(5)])
+        self.dense = nnx.Sequential(
+            *[DenseLayer(in_features, rngs=rngs) for in_features in range(4, 14, 2)]
+        )
         self.avgpool = partial(jnp.mean, axis=(1, 2), keepdims=True)
         self.fc = nnx.Linear(14, 10, rngs=rngs)
 
