@@ -127,7 +127,6 @@ def _conv_transpose(call: Call, x: Array, weight: Array, bias: Array | None) -> 
     a = call.attributes
     x, groups, stride, dilation = _first(x, a["data"]), a["groups"], a["stride"], a["dilation"]
     if a["kernel"] == "HWOI":
-        assert groups == 1, "a kernel HWOI has no groups"
         weight = weight.transpose(3, 2, 0, 1)
     else:
         assert a["kernel"] == "IOHW", a["kernel"]
@@ -303,6 +302,9 @@ WORDS: Mapping[str, Callable[..., Array]] = {
     "clip": lambda call, x: np.clip(x, _bound(call.attributes["low"], -math.inf), _bound(call.attributes["high"], math.inf)),
     "neg": _plain(np.negative),
     "exp": _plain(np.exp),
+    "expm1": _plain(np.expm1),
+    "greater": lambda call, a, b: np.greater(a, b),
+    "where": lambda call, condition, a, b: np.where(condition, a, b),
     "log": _plain(np.log),
     "sqrt": _plain(np.sqrt),
     "rsqrt": _plain(lambda x: 1.0 / np.sqrt(x)),

@@ -17,6 +17,7 @@ from unicnn.porting.outline.words import class_name
 from unicnn.porting.reading import from_framework
 
 from .keras_agreement import keras
+from .proving import distances, worst
 
 from unicnn_tensorflow.importing import kinds, own  # isort: skip
 
@@ -41,7 +42,7 @@ def network(op: Op) -> Model:
 
 def read(source: str) -> Any:
     net = executed(source)["Net"]()
-    return next(layer for layer in net.layers if layer.name == "first"), from_framework(net, (2, 8, 8, 4)).model
+    return next(layer for layer in net.layers if layer.name == "first"), from_framework(net, (2, 8, 8, 4))
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -49,7 +50,10 @@ def test_a_class_of_a_written_file_is_read_as_one_layer(name: str) -> None:
     op, _ = LAYERS[name]
     layer, found = read(written(network(op), "keras"))
     assert type(layer).__name__ == name
-    assert first_difference(network(op), found) is None
+    assert first_difference(network(op), found.model) is None
+    assert worst(distances(found))[1] < 1e-10
+    for weight in found.weights:
+        assert worst(distances(found, perturb=weight))[1] > 1e-9
 
 
 @pytest.mark.parametrize("name", LAYERS)

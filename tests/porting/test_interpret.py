@@ -97,3 +97,23 @@ def test_windows_of_padding_and_negative_numbers_have_the_largest_number() -> No
     options = {"padding": ((0, 0), (1, 0)), "ceil_mode": False}
     y = one("max_pool", x, (1, 1, 1, 3), kernel_size=(1, 2), stride=(1, 2), data="NCHW", **options)
     assert y.ravel().tolist() == [-1.0, -2.0, -4.0]
+
+
+def test_sums_and_products_are_of_all_operands() -> None:
+    x, more = np.array([[1.0, -2.0]]), {"b": np.array([[3.0, 5.0]]), "c": np.array([[-7.0, 0.5]])}
+    assert one("add", x, (1, 2), more).tolist() == [[-3.0, 3.5]]
+    assert one("mul", x, (1, 2), more).tolist() == [[-21.0, -5.0]]
+
+
+def test_a_transposed_kernel_of_channels_last_has_groups() -> None:
+    options = {"stride": (2, 1), "dilation": (1, 1), "groups": 2, "crop": ((0, 0), (0, 0))}
+    x, w = RANDOM.normal(size=(2, 4, 3, 5)), RANDOM.normal(size=(4, 3, 2, 2))
+    first = one("conv_transpose", x, (2, 6, 6, 6), {"w": w, "b": None}, **options, data="NCHW", kernel="IOHW")
+    hwoi, last = w.transpose(2, 3, 1, 0), x.transpose(0, 2, 3, 1)
+    assert (
+        distance(
+            one("conv_transpose", last, (2, 6, 6, 6), {"w": hwoi, "b": None}, **options, data="NHWC", kernel="HWOI"),
+            first.transpose(0, 2, 3, 1),
+        )
+        == 0.0
+    )

@@ -86,7 +86,11 @@ class Emitter(Protocol):
 
 
 class Importer(Protocol):
-    """Be the module `importer` of a dialect."""
+    """Be the module `importer` of a dialect.
+
+    It may also have ``shapes(value)``, which returns the shapes of the inputs that a network says it takes, as `record` is given
+    them and with a batch axis of 1 where any size will do, or None if the network does not say; without it nobody knows.
+    """
 
     def accepts(self, value: object) -> bool:
         """Tell whether `value` is a network of this framework."""

@@ -24,11 +24,12 @@ def find_network(
     """Return the network that `text` names: "lenet", "net.toml", "net.py:net", "model.onnx" or "model-symbol.json".
 
     A Python file is run, because the user names it; the name in it may be a network, a class or a function that makes one without
-    arguments, or a function of tensors. `input` is the shape, batch axis included, that a network of a framework takes.
+    arguments, or a function of tensors. `input` is the shape, batch axis included, that a network of a framework takes;
+    it may be left out where the network says so itself.
     """
     path = Path(text)
     if any(text.endswith(suffix) for info in plugins.dialects().values() for suffix in info.suffixes):
-        return read_file(path, _shape(text, input), params=params, training=training)
+        return read_file(path, input, params=params, training=training)
     if ".py:" not in text and not text.endswith(".py"):
         return sources.find_model(text)
     value = _from_python(text)
@@ -40,21 +41,13 @@ def find_network(
         if loader is None:
             raise PortError(f"{params}: {info.title} reads no weights for a network from Python. Load them in {path.name} itself.")
         value = loader(value, params)
-    return from_framework(value, _shape(text, input), training=training, name=_name(text, value, info), dialect=info.name)
+    return from_framework(value, input, training=training, name=_name(text, value, info), dialect=info.name)
 
 
 def _name(text: str, value: Any, info: DialectInfo) -> str | None:
     """Return what a network is called: by its class if that is the user's own, else by its name in the file."""
     module = type(value).__module__.partition(".")[0]
     return text.rpartition(":")[2].lower() if module in (*info.objects, "builtins") else None
-
-
-def _shape(text: str, input: Any) -> Any:
-    if input is None:
-        raise PortError(
-            f"{text}: a network of a framework does not say what it takes. Give --input with the batch axis in front: --input 1,1,28,28."
-        )
-    return input
 
 
 def parse_shapes(text: str) -> tuple[tuple[int, ...], ...]:

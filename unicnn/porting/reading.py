@@ -19,17 +19,20 @@ BATCH = 2
 """How many samples a network is recorded with: more than one, so that what treats samples together is seen."""
 
 
-def from_framework(value: Any, input: Any, *, training: bool = True, name: str | None = None, dialect: str | None = None) -> Imported:
+def from_framework(
+    value: Any, input: Any = None, *, training: bool = True, name: str | None = None, dialect: str | None = None
+) -> Imported:  # fmt: skip
     """Return the network that an object of a framework is, with its weights.
 
     `value` may be a torch.nn.Module, a keras.Model, a tf.function, a Gluon Block, a function of mx.nd arrays, or an ONNX model.
-    `input` is the shape of the input, batch axis included, in the original's own layout, or a list of shapes for several inputs.
+    `input` is the shape of the input, batch axis included, in the original's own layout, or a list of shapes for several inputs;
+    it may be left out where the object says what it takes, as Keras models and ONNX files do.
     What the network does in training is read, too, and must be what a description can say; ``training=False`` leaves that out.
     `dialect` names the framework where the object does not tell. Raises PortError naming the line of what cannot be expressed.
     """
     info = plugins.dialect(dialect) if dialect is not None else dialect_of(value)
-    shapes = _shapes(input)
     importer = info.importer()
+    shapes = _declared(importer, value, name) if input is None else _shapes(input)
     recording = _recorded(importer, value, shapes, training=False)
     lifted = lift(_named(recording, name), channels_last=info.channels_last)
     if training:
@@ -37,7 +40,7 @@ def from_framework(value: Any, input: Any, *, training: bool = True, name: str |
     return imported(lifted, info.name, recording, (), training=training)
 
 
-def read_file(path: Path, input: Any, *, params: Path | None = None, training: bool = True, name: str | None = None) -> Imported:
+def read_file(path: Path, input: Any = None, *, params: Path | None = None, training: bool = True, name: str | None = None) -> Imported:
     """Return the network in a file that is data, such as model.onnx or model-symbol.json with its `params`; nothing in it is run."""
     info = next((info for info in plugins.dialects().values() if str(path).endswith(info.suffixes or ("\0",))), None)
     if info is None:
@@ -65,6 +68,17 @@ def dialect_of(value: Any) -> DialectInfo:
         f"A {type(value).__module__}.{type(value).__qualname__} is no network of any framework that can be read ({titles}). "
         "Pass a model, a block, a module or a function of tensors."
     )
+
+
+def _declared(importer: Any, value: Any, name: str | None) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes that a network says it takes, or raise PortError."""
+    found = importer.shapes(value) if hasattr(importer, "shapes") else None
+    if found is None:
+        raise PortError(
+            f"{name or type(value).__qualname__} does not say what it takes. Give --input with the batch axis in front, such as "
+            "--input 1,1,28,28, or in Python input=(1, 1, 28, 28)."
+        )
+    return _shapes(found)
 
 
 def _shapes(given: Any) -> tuple[tuple[int, ...], ...]:

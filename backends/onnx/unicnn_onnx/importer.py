@@ -9,7 +9,7 @@ import onnx
 
 from unicnn.porting.tape import Recording
 from unicnn_onnx.importing.loading import check_opset, loaded
-from unicnn_onnx.importing.preparing import prepared
+from unicnn_onnx.importing.preparing import declared, prepared
 from unicnn_onnx.importing.running import OnnxRunner
 from unicnn_onnx.importing.translating import translated
 
@@ -25,6 +25,11 @@ def record(value: onnx.ModelProto, inputs: tuple[tuple[int, ...], ...], *, train
     model = prepared(value, inputs)
     tape = translated(model)
     return Recording(tape, OnnxRunner(model, tape))
+
+
+def shapes(value: onnx.ModelProto) -> tuple[tuple[int, ...], ...] | None:
+    """Return the shapes of the inputs that a model declares, or None if it leaves more open than the batch."""
+    return declared(value)
 
 
 def read(path: Path, **options: Any) -> Any:

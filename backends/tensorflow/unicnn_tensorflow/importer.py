@@ -50,6 +50,14 @@ def record(value: Any, inputs: tuple[tuple[int, ...], ...], *, training: bool) -
     return Recording(tape, Original(value, shapes, walked))
 
 
+def shapes(value: Any) -> tuple[tuple[int, ...], ...] | None:
+    """Return the shapes of the inputs that a network says it takes, for a batch of one where any will do; None if it does not say."""
+    symbols = getattr(value, "inputs", None) if kinds.is_layer(value) else getattr(value, "input_signature", None)
+    given = [shape.as_list() if shape.rank else [] for symbol in tf.nest.flatten(symbols or []) for shape in [tf.TensorShape(symbol.shape)]]
+    found = tuple((size or 1, *sizes) for size, *sizes in filter(None, given))
+    return found if found and len(found) == len(given) and all(None not in shape for shape in found) else None
+
+
 def read(path: Path, **options: Any) -> Any:
     """Return the model in a .keras file. Functions in it, such as lambdas, are refused and never evaluated."""
     if options:

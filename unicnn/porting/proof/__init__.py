@@ -40,8 +40,8 @@ def verify(
 ) -> Certificate:
     """Compare the network in a source file with the original, and return the certificate.
 
-    `original` is what `from_framework` returned, an object of a framework (then `input` is its shape), or a Model with its
-    `weights`. `file` is source of the dialect `to`; it is run in a fresh process, and must define `entry` (the model's name in
+    `original` is what `from_framework` returned, an object of a framework (then `input` is its shape, unless it says so itself), or
+    a Model with its `weights`. `file` is source of the dialect `to`; it is run in a fresh process, and must define `entry` (the model's name in
     that dialect's spelling unless given), which makes the network, and ``load_weights(net, path)``. Every layer, every output and
     every gradient is compared in float64 and in float32; with a `recipe`, 20 training steps too. `python` is the interpreter of
     another environment, where unicnn and the port's framework are installed.
@@ -65,8 +65,6 @@ def _side(original: Any, input: Any, weights: Mapping[str, Array] | None, traini
         from unicnn.initializers import initial_weights
 
         return DescribedSide(original, initial_weights(infer(original), 0, "torch") if weights is None else weights)
-    if input is None:
-        raise PortError(f"A {type(original).__name__} alone does not say what it takes. Give input, a shape with the batch axis in front.")
     from unicnn.porting.reading import from_framework
 
     return ImportedSide(from_framework(original, input, training=training))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from unicnn.graph import Node
 from unicnn.model import Layer, Model
+from unicnn.porting.imported import Imported
 from unicnn.porting.normal import canonical
 from unicnn.porting.proof.certificate import Row, Training
 from unicnn.porting.proof.judging import distance
@@ -22,6 +23,18 @@ def changed(name: str, array: Array, by: float) -> Array:
     """Return a parameter changed by so much of each number, or, where it is zero, by so much."""
     changed = array * np.float32(1 + by)
     return (changed if name.endswith(".var") else np.where(array == 0, np.float32(by), changed)).astype(array.dtype)
+
+
+def called_as(imported: Imported, names: Sequence[str]) -> Imported:
+    """Return a network with its input called as the other side calls its own, where both have one: its name says nothing then."""
+    model = imported.model
+    if len(names) != 1 or len(model.inputs) != 1 or any(layer.name == names[0] for layer in model.layers):
+        return imported
+    ((own, shape),) = model.inputs
+    called = {own: names[0]}
+    layers = [Layer(layer.name, layer.op, tuple(called.get(name, name) for name in layer.inputs)) for layer in model.layers]
+    outputs = [(key, called.get(name, name)) for key, name in model.outputs]
+    return dataclasses.replace(imported, model=Model.of([(names[0], shape)], layers, outputs, name=model.name))
 
 
 def matched(model: Model, other: Model) -> dict[str, str]:

@@ -86,6 +86,7 @@ class Proof:
             "dialect": self.info.name,
             "name": self.side.model.name,
             "inputs": len(self.inputs),
+            "called": [name for name, _ in self.side.model.inputs],
             "outputs": len(self.cotangents),
             "shapes": [self._native(array.shape) for array in self.inputs],
             "dtypes": ["float64", "float32"],

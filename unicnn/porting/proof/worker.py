@@ -19,6 +19,7 @@ import numpy as np
 from unicnn import plugins
 from unicnn.errors import PortError, UnicnnError
 from unicnn.files import to_dict
+from unicnn.porting.proof.matching import called_as
 from unicnn.porting.proof.side import ImportedSide, Observed
 from unicnn.porting.reading import from_framework
 from unicnn.training.recipe import from_dict as recipe_from_dict
@@ -53,7 +54,8 @@ def _answer(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         filled = scope["load_weights"](net, str(folder / weights))
         shapes = [tuple(shape) for shape in job["shapes"]]
         net = net if filled is None else filled
-        return ImportedSide(from_framework(net, shapes, training=job["training"], name=job["name"], dialect=job["dialect"]))
+        imported = from_framework(net, shapes, training=job["training"], name=job["name"], dialect=job["dialect"])
+        return ImportedSide(called_as(imported, job["called"]))
 
     side = loaded("weights.safetensors")
     answer: dict[str, Any] = {"model": to_dict(side.model), "framework": job["dialect"]}

@@ -29,6 +29,17 @@ class Prepared:
     outputs: tuple[str, ...]
 
 
+def declared(model: onnx.ModelProto) -> tuple[tuple[int, ...], ...] | None:
+    """Return the shapes of the inputs that a model declares, for a batch of one where any will do; None if other sizes are left open."""
+    held = {tensor.name for tensor in model.graph.initializer}
+    found = []
+    for item in model.graph.input:
+        if item.name not in held:
+            sizes = [dim.dim_value if dim.HasField("dim_value") else 0 for dim in item.type.tensor_type.shape.dim]
+            found.append((sizes[0] or 1, *sizes[1:]) if sizes else (0,))
+    return tuple(found) if found and all(all(shape) for shape in found) else None
+
+
 def prepared(model: onnx.ModelProto, shapes: Sequence[tuple[int, ...]]) -> Prepared:
     """Return the graph of a model for inputs of these shapes."""
     if model.functions:
