@@ -50,17 +50,21 @@ from unicnn.training.optimizers import SGD
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
+from unicnn_tensorflow.importing.copying import precision  # noqa: E402
 
-SMALL = {"resnet18": (1, 64, 64), "nin": (1, 96, 96)}
+SMALL = {"resnet18": (1, 32, 32), "nin": (1, 80, 80)}
 """The zoo's large networks on images that run in a moment."""
 
 
 @pytest.fixture(autouse=True)
 def _double() -> Iterator[None]:
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx(before)
+    with precision("float64"):
+        yield
+
+
+def quick_seeds(quick: int, count: int) -> list[Any]:
+    """Return `count` seeds, all but the first `quick` of them only for the slow tests."""
+    return [seed if seed < quick else pytest.param(seed, marks=pytest.mark.slow) for seed in range(count)]
 
 
 def model_of(name: str) -> tuple[Model, Hints]:
@@ -156,13 +160,13 @@ def test_a_network_computes_what_the_model_says(name: str, tmp_path: Path) -> No
     assert complaints(source) == ""
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", quick_seeds(20, 60))
 def test_a_random_network_computes_what_the_model_says(seed: int, tmp_path: Path) -> None:
     model = exact(random_model(seed))
     check(written(model, "keras"), model, tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", quick_seeds(8, 20))
 def test_a_random_network_in_random_scopes_computes_what_the_model_says(seed: int, tmp_path: Path) -> None:
     model = exact(scoped_model(seed))
     source = written(model, "keras")

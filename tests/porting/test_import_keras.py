@@ -14,6 +14,8 @@ from unicnn.porting.reading import from_framework
 from .keras_agreement import agreement, constant, filled, keras, only, recorded, sequential, tf
 from .keras_networks import Stage, kinds, lenet, named, proven, resnet
 
+from unicnn_tensorflow.importing.copying import precision  # isort: skip
+
 layers = keras.layers
 
 
@@ -220,11 +222,7 @@ def test_sizes_that_a_model_leaves_open_are_those_of_the_input() -> None:
 
 
 def test_a_network_in_double_precision_is_read_without_rounding() -> None:
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    try:
+    with precision("float64"):
         net = sequential(layers.Conv2D(3, 3, name="conv1"), layers.BatchNormalization(name="norm1"))
-    finally:
-        keras.config.set_dtype_policy(policy)
     recording = agreement(net, (2, 9, 8, 4))
     assert {constant.read().dtype for constant in recording.tape.constants.values()} == {np.dtype("float64")}
