@@ -123,7 +123,7 @@ def inception_block() -> Model:
     second = conv(conv(x, "branch2.conv1", 96, 1), "branch2.conv2", 128, 3, padding=1)
     third = conv(conv(x, "branch3.conv1", 16, 1), "branch3.conv2", 32, 5, padding=2)
     fourth = conv(MaxPool2d(3, stride=1, padding=1)(x, name="branch4.pool"), "branch4.conv1", 32, 1)
-    return Model(x, Concat()(first, second, third, fourth, name="concat"), name="inception-block")
+    return Model(x, Concat()(first, second, third, fourth), name="inception-block")
 
 
 _ZOO: dict[str, Callable[[], Model]] = {

@@ -199,7 +199,7 @@ class TestShow:
 
     def test_shows_where_a_branch_comes_from(self, run: Run) -> None:
         lines = [line.strip() for line in run("show", "inception-block").out.splitlines()]
-        lines = [line for line in lines if line.startswith(("concat", "branch1.relu1"))]
+        lines = [line for line in lines if line.startswith(("concat1", "branch1.relu1"))]
         assert "Concat" in lines[1]
         assert "branch1.relu1, branch2.relu2," in lines[1]
         assert "branch1.conv1" not in lines[0]  # the layer before goes without saying

@@ -311,7 +311,7 @@ class TestZoo:
             ("vgg11-quarter", {"block1.pool": (16, 112, 112), "block5.pool": (128, 7, 7), "flatten": (6272,), "linear3": (10,)}),
             ("nin", {"block1.relu3": (96, 54, 54), "pool1": (96, 26, 26), "block2.relu3": (256, 26, 26), "pool2": (256, 12, 12), "block3.relu3": (384, 12, 12), "pool3": (384, 5, 5), "dropout": (384, 5, 5), "block4.relu3": (10, 5, 5), "pool4": (10, 1, 1), "flatten": (10,)}),
             ("resnet18", {"pool1": (64, 56, 56), "stage1.block2.relu2": (64, 56, 56), "stage2.block2.relu2": (128, 28, 28), "stage3.block2.relu2": (256, 14, 14), "stage4.block2.relu2": (512, 7, 7), "pool2": (512, 1, 1), "flatten": (512,), "linear": (10,)}),
-            ("inception-block", {"branch1.relu1": (64, 28, 28), "branch2.relu2": (128, 28, 28), "branch3.relu2": (32, 28, 28), "branch4.relu1": (32, 28, 28), "concat": (256, 28, 28)}),
+            ("inception-block", {"branch1.relu1": (64, 28, 28), "branch2.relu2": (128, 28, 28), "branch3.relu2": (32, 28, 28), "branch4.relu1": (32, 28, 28), "concat1": (256, 28, 28)}),
         ],
     )  # fmt: skip
     def test_a_network_has_its_tutorial_s_layer_shapes(self, name: str, shapes: Any) -> None:

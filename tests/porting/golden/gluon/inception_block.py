@@ -34,10 +34,9 @@ class InceptionBlock(nn.HybridBlock):
             conv1=nn.Conv2D(32, 1),
             relu1=nn.Activation("relu"),
         )
-        self.concat = nn.HybridLambda(lambda F, *values: F.concat(*values))
 
     def hybrid_forward(self, F, x):
-        return self.concat(
+        return F.concat(
             self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)
         )  # 256x28x28
 

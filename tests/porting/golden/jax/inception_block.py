@@ -1,7 +1,5 @@
 """InceptionBlock: 163,696 parameters, for inputs of 28x28x192."""
 
-from functools import partial
-
 import jax.numpy as jnp
 from flax import nnx
 from safetensors.numpy import load_file
@@ -38,11 +36,11 @@ class InceptionBlock(nnx.Module):
         self.branch2 = Branch2(96, 128, (3, 3), rngs=rngs)
         self.branch3 = Branch2(16, 32, (5, 5), rngs=rngs)
         self.branch4 = Branch(32, use_pool=True, rngs=rngs)
-        self.concat = partial(jnp.concatenate, axis=-1)
 
     def __call__(self, x):
-        return self.concat(
-            [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
+        return jnp.concatenate(
+            [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)],
+            axis=-1,
         )  # 28x28x256
 
 

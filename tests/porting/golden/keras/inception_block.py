@@ -26,7 +26,7 @@ def InceptionBlock():
     x = layers.MaxPooling2D(3, strides=1, padding="same", name="branch4.pool")(inputs)
     x = layers.Conv2D(32, 1, name="branch4.conv1")(x)
     x = layers.ReLU(name="branch4.relu1")(x)
-    outputs = layers.Concatenate(name="concat")([branch1, branch2, branch3, x])
+    outputs = layers.Concatenate()([branch1, branch2, branch3, x])  # 28x28x256
     return keras.Model(inputs, outputs, name="inception-block")
 
 

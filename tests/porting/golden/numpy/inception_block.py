@@ -239,7 +239,7 @@ class InceptionBlock(Network):
         x = self.add("branch4.pool", MaxPool2d(3, stride=1, padding=1), "input")
         x = self.add("branch4.conv1", Conv2d(192, 32, 1), x)
         x = self.add("branch4.relu1", ReLU(), x)
-        self.add("concat", Concat(), branch1, branch2, branch3, x)  # 256x28x28
+        self.add("concat1", Concat(), branch1, branch2, branch3, x)  # 256x28x28
 
 
 def load_weights(net, path):

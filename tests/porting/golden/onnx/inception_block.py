@@ -87,7 +87,7 @@ def inception_block() -> onnx.ModelProto:
     x = g.max_pool("branch4.pool", x, 3, pads=1)
     x = g.conv("branch4.conv1", x, 192, 32, 1)  # 32x28x28
     x = g.node("Relu", "branch4.relu1", x)
-    x = g.node("Concat", "concat", branch1, branch2, branch3, x, axis=1)
+    x = g.node("Concat", "concat1", branch1, branch2, branch3, x, axis=1)
     g.output(x, 256, 28, 28)
     return g.model("inception-block")
 

@@ -7,17 +7,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 
-class Concat(nn.Module):
-    """Join values along an axis; a module, so that the result has a name."""
-
-    def __init__(self, dim=1):
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, *values):
-        return torch.cat(values, dim=self.dim)
-
-
 class InceptionBlock(nn.Module):
     def __init__(self):
         super().__init__()
@@ -47,11 +36,10 @@ class InceptionBlock(nn.Module):
                 relu1=nn.ReLU(),
             )
         )
-        self.concat = Concat()
 
     def forward(self, x):
-        return self.concat(
-            self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)
+        return torch.cat(
+            [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)], dim=1
         )  # 256x28x28
 
 
