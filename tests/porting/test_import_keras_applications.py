@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,8 @@ def _names_count_from_one() -> Any:
     keras.backend.clear_session()
 
 
-QUICK = ("MobileNet", "MobileNetV3Small")
-
-
-@pytest.mark.parametrize(
-    ("name", "size"), [pytest.param(*item, id=item[0], marks=() if item[0] in QUICK else pytest.mark.slow) for item in READ.items()]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "size"), [pytest.param(*item, id=item[0]) for item in READ.items()])
 def test_networks_that_are_read_with_their_training(name: str, size: int) -> None:
     net = filled(build(name, size, classes=10))
     found = from_framework(net, (2, size, size, 3))
@@ -44,8 +41,25 @@ def test_networks_that_are_read_with_their_training(name: str, size: int) -> Non
     assert worst(distances(found, perturb=weight, gradients=False))[1] > 1e-9
 
 
-def test_stochastic_depth_is_read_in_inference_only() -> None:
-    net = filled(build("EfficientNetB0", 32, classes=10))
+def dropping() -> Any:
+    """Return a residual network that leaves out whole samples in training, as EfficientNets do."""
+    inputs = keras.Input((32, 32, 3))
+    stem = keras.layers.Conv2D(4, 3, strides=4, name="stem")(inputs)
+    x = keras.layers.DepthwiseConv2D(3, padding="same", activation="silu", name="block2b_dwconv")(stem)
+    x = keras.layers.Dropout(0.2, noise_shape=(None, 1, 1, 1), name="block2b_drop")(x)
+    x = keras.layers.Add(name="block2b_add")([x, stem])
+    return keras.Model(inputs, keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: build("EfficientNetB0", 32, classes=10), id="EfficientNetB0", marks=pytest.mark.slow),
+        pytest.param(dropping, id="a small network"),
+    ],
+)
+def test_stochastic_depth_is_read_in_inference_only(make: Callable[[], Any]) -> None:
+    net = filled(make())
     with pytest.raises(PortError, match=r"In training, Dropout\(noise_shape\) in block2b_drop"):
         from_framework(net, (2, 32, 32, 3))
     assert worst(distances(from_framework(net, (2, 32, 32, 3), training=False)))[1] < TOLERANCE

@@ -139,9 +139,8 @@ def test_global_pooling(cls: Any, word: str, given: dict[str, Any]) -> None:
     assert only(recording.tape, word).attributes == {"axes": axes, "keepdims": given["keepdims"]}
 
 
-@pytest.mark.parametrize("size", [2, 3, (4, 2), (9, 8)], ids=str)
-@pytest.mark.parametrize("data", ["channels_last", "channels_first"])
-def test_adaptive_pooling(size: Any, data: str) -> None:
+@pytest.mark.parametrize(("data", "size"), [("channels_last", 2), ("channels_last", (9, 8)), ("channels_first", (4, 3))])
+def test_adaptive_pooling(data: str, size: Any) -> None:
     shape = (9, 8, 4) if data == "channels_last" else (4, 9, 8)
     recording = agreement(sequential(layers.AdaptiveAveragePooling2D(size, data_format=data), shape=shape), (2, *shape))
     assert calls(recording.tape) == ["adaptive_avg_pool"]
