@@ -19,7 +19,8 @@ def options(**choices: list[Any]) -> Any:
     combinations = itertools.product(*choices.values())
     return [
         pytest.param(
-            dict(zip(choices, item, strict=True)), id=" and ".join(f"{key} {value}" for key, value in zip(choices, item, strict=True))
+            dict(zip(choices, item, strict=True)),
+            id=" and ".join(f"{key} {getattr(value, '__name__', value)}" for key, value in zip(choices, item, strict=True)),
         )
         for item in combinations
     ]
