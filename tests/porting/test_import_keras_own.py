@@ -112,3 +112,20 @@ def test_images_of_which_nothing_tells_how_they_lie_lie_as_they_do_in_keras(chan
     assert found.recording is not None
     assert lift(found.recording.tape, channels_last=channels_last).model.inputs == (("input", shape),)
     assert weights(model).keys() == found.weights.keys()
+
+
+@pytest.mark.parametrize(
+    ("op", "behind"),
+    [
+        pytest.param(ConvTranspose2d(3, 3, 1, ((0, 1), (1, 1))), "layers.Cropping2D(((0, 1), (1, 1))", id="cropped"),
+        pytest.param(ConvTranspose2d(3, 2, 3, ((1, 0), (0, 1))), "layers.Cropping2D(", id="cropped with a stride"),
+        pytest.param(ConvTranspose2d(4, 1, 1, 2, groups=2), "layers.Cropping2D(2,", id="cropped by a class of its own"),
+    ],
+)
+def test_an_activation_stands_behind_what_a_transposed_convolution_crops(op: Op, behind: str) -> None:
+    source = written(network(op), "keras")
+    assert behind in source
+    assert source.index(behind) < source.index("layers.ReLU(")
+    _, found = read(source)
+    assert first_difference(network(op), found.model) is None
+    assert worst(distances(found))[1] < 1e-10

@@ -194,11 +194,6 @@ class GeneralConv2DTranspose(layers.Layer):
 _REGISTERED = "@keras.saving.register_keras_serializable()\n"
 
 
-def names() -> frozenset[str]:
-    """Return the names of all the classes."""
-    return frozenset(_SOURCES)
-
-
 def source(name: str) -> str:
     """Return the source of one class."""
     return _SOURCES[name].strip()
