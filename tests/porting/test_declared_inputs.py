@@ -117,6 +117,7 @@ def imported(model: Model) -> Imported:
     return Imported(model, {}, "torch", {}, {}, (), (), {})
 
 
+@pytest.mark.slow
 def test_a_single_input_may_be_called_otherwise_in_the_port(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     file = tmp_path / "port.py"

@@ -22,8 +22,8 @@ def network(name: str, size: int, *, training: bool = True, marks: tuple[pytest.
     [
         network("squeezenet1_1", 33),
         network("resnet18", 32),
-        network("mobilenet_v3_small", 32),
-        network("efficientnet_b0", 32, training=False),
+        network("mobilenet_v3_small", 32, marks=(SLOW,)),
+        network("efficientnet_b0", 32, training=False, marks=(SLOW,)),
         network("googlenet", 32, marks=(SLOW,)),
         network("mobilenet_v2", 32, marks=(SLOW,)),
         network("mnasnet0_5", 32, marks=(SLOW,)),
@@ -51,7 +51,7 @@ def test_a_weight_of_a_deep_network_that_is_a_little_off_is_seen() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("shufflenet_v2_x0_5", ("split in stage2.1", "24 of the 48 along axis 1", "shufflenetv2.py")),
+        pytest.param("shufflenet_v2_x0_5", ("split in stage2.1", "24 of the 48 along axis 1", "shufflenetv2.py"), marks=SLOW),
         pytest.param("vit_b_16", ("torch.expand", "vision_transformer.py"), marks=SLOW),
         pytest.param("swin_t", ("attn", "swin_transformer.py"), marks=SLOW),
     ],

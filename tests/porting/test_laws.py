@@ -42,7 +42,7 @@ def read_back(model: Model, dialect: str) -> Model:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 class TestWhatIsWritten:
-    @pytest.mark.parametrize("name", NETWORKS)
+    @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "vgg11-quarter")) for name in NETWORKS])
     def test_of_the_zoo_is_read_as_it_was(self, name: str, dialect: str) -> None:
         assert first_difference(NETWORKS[name], read_back(NETWORKS[name], dialect)) is None
 

@@ -100,10 +100,9 @@ class TestAPort:
 
 
 class TestAPortThatWasEdited:
-    def test_is_proven_or_refuted_by_verify(self, port, tmp_path):
+    def test_is_refuted_by_verify(self, port, tmp_path):
         assert port("net.py:net", "--input", "1,1,8,8", *TO_TORCH, "--no-proof")[0] == 0
         again = ("net.py:net", "port.py", "--input", "1,1,8,8", "--to", "torch")
-        assert port(*again, command="verify")[0] == 0
         text = (tmp_path / "port.py").read_text()
         (tmp_path / "port.py").write_text(text.replace("F.relu(", "F.leaky_relu("))
         code, out, _ = port(*again, "--json", "-", command="verify")

@@ -66,6 +66,10 @@ class TestARightPort:
         assert certificate.training.moved > 1e-3
         assert all(row.bounds is not None for row in certificate.layers)
         assert certificate.control > 1e-8
+        told = json.loads(certificate.to_json())
+        assert told["proven"] is True
+        assert told["layers"][0]["name"] == "conv"
+        assert told["versions"]["PyTorch"] == torch.__version__
 
     def test_of_a_description_is_proven_against_the_description(self, tmp_path):
         model = un.Sequential([un.Conv2d(3, 3), un.ReLU(), un.Flatten(), un.Linear(4)], input=(2, 6, 6))
@@ -75,12 +79,6 @@ class TestARightPort:
         assert certificate.proven, certificate.verdict
         assert certificate.original == "description"
         assert 0 < certificate.worst < 1e-12
-
-    def test_is_told_as_json(self, prove):
-        told = json.loads(prove().to_json())
-        assert told["proven"] is True
-        assert told["layers"][0]["name"] == "conv"
-        assert told["versions"]["PyTorch"] == torch.__version__
 
 
 class TestAWrongPort:
@@ -188,5 +186,6 @@ def test_a_framework_that_is_missing_is_told_with_the_way_out(original, tmp_path
         un.verify(original, tmp_path / "port.py", to="torch")
 
 
+@pytest.mark.slow
 def test_the_port_may_run_under_another_interpreter(prove):
     assert prove(python=sys.executable).proven

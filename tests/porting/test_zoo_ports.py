@@ -12,13 +12,10 @@ import unicnn as un
 
 from .graphs_of_zoos import Port, built
 
-PORTS = (
-    Port("torch", "squeezenet1_1", 64, "keras"),
+PORTS = (Port("torch", "squeezenet1_1", 64, "keras"),)
+SLOW = (
     Port("keras", "MobileNet", 32, "torch", {"alpha": 0.25, "classes": 10}),
     Port("gluon", "mobilenet0.25", 32, "torch"),
-)
-"""One of each zoo."""
-SLOW = (
     Port("torch", "alexnet", 96, "gluon"),
     Port("torch", "vgg11_bn", 32, "keras"),
     Port("torch", "resnet18", 64, "keras"),
