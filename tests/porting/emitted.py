@@ -31,7 +31,7 @@ def written(model: Model, dialect: str, hints: Hints | None = None, style: str |
 def executed(source: str) -> dict[str, Any]:
     """Return the names that a source defines."""
     names: dict[str, Any] = {"__name__": "emitted"}
-    exec(compile(source, "emitted.py", "exec"), names)
+    exec(compile(source, "emitted.py", "exec", dont_inherit=True), names)
     return names
 
 

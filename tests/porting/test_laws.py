@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import runpy
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +87,20 @@ def test_windows_of_one_size_are_an_average_of_windows() -> None:
     assert "kernel_size (2, 3) and (4, 3)" in str(first_difference(adaptive, wider))
     uneven = un.Sequential([un.AdaptiveAvgPool2d((3, 2))], input=(1, 8, 6))
     assert "op adaptive_avg_pool2d and avg_pool2d" in str(first_difference(uneven, plain))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_file_that_is_run_by_itself_is_read_the_same(dialect: str, tmp_path: Path) -> None:
+    layers = [un.Conv2d(3, 3, dilation=2), un.AdaptiveAvgPool2d((3, 4)), un.ConvTranspose2d(4, 3, groups=1, dilation=2)]
+    model = un.Sequential(layers, input=(2, 6, 6))
+    (tmp_path / "net.py").write_text(un.emit(model, dialect))
+    plugins.dialect(dialect).importer()
+    if dialect == "keras":
+        import keras
+
+        keras.backend.clear_session()
+    scope = runpy.run_path(str(tmp_path / "net.py"))
+    net = scope[plugins.dialect(dialect).emitter().entry(model.name)]()
+    un.save_weights(un.initial_weights(un.infer(model)), tmp_path / "weights.safetensors")
+    net = scope["load_weights"](net, str(tmp_path / "weights.safetensors")) or net
+    assert first_difference(model, un.from_framework(net, shapes(model, dialect), dialect=dialect).model) is None

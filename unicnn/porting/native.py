@@ -39,5 +39,5 @@ def made(model: Model, dialect: str) -> tuple[Any, Any]:
     file = f"{model.name}-in-{dialect}.py"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     scope: dict[str, Any] = {"__name__": model.name}
-    exec(compile(text, file, "exec"), scope)
+    exec(compile(text, file, "exec", dont_inherit=True), scope)
     return scope[info.emitter().entry(model.name)](), scope["load_weights"]

@@ -40,7 +40,7 @@ def _same_class(cls: Any) -> bool:
 def _compiled(name: str) -> Any:
     # Python compiles calls of what a file imports in another way, so the imports stand in front as they do in files.
     scope = {"__name__": __name__}
-    exec(compile(f"import keras\nfrom keras import layers, ops\n{source(name)}", name, "exec"), scope)
+    exec(compile(f"import keras\nfrom keras import layers, ops\n{source(name)}", name, "exec", dont_inherit=True), scope)
     return scope[name]
 
 
