@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -39,6 +40,8 @@ class DialectInfo:
     styles: tuple[str, ...] = ()
     channels_last: bool = False
     """Whether the dialect writes images as (N, H, W, C)."""
+    inexact: Mapping[str, str] = field(default_factory=dict)
+    """Ops, by the names of their lowerings, that the framework computes no more exactly than float32 in float64 too, and why: a proof allows for them."""
 
     @property
     def installed(self) -> bool:

@@ -51,4 +51,5 @@ def unicnn_dialect() -> DialectInfo:
         objects=("mxnet",),
         suffixes=("-symbol.json",),
         styles=("class", "sequential"),
+        inexact={"gelu": "MXNet's gradient of erf holds the root of pi as float32"},
     )

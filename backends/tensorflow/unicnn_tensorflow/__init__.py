@@ -34,4 +34,8 @@ def unicnn_dialect() -> DialectInfo:
         suffixes=(".keras",),
         styles=("functional", "sequential"),
         channels_last=True,
+        inexact={
+            "leaky_relu": "TensorFlow holds the slope of a leaky ReLU as float32",
+            "gelu": "TensorFlow holds the constants of GELU as float32",
+        },
     )

@@ -32,4 +32,5 @@ def unicnn_dialect() -> DialectInfo:
         backend="torch",
         objects=("torch",),
         styles=("class", "sequential"),
+        inexact={"hardsigmoid": "PyTorch's gradient of Hardsigmoid holds 1/6 as float32"},
     )

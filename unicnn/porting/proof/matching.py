@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from unicnn.graph import Node
+from unicnn.graph import Graph, Node
 from unicnn.model import Layer, Model
+from unicnn.porting.dialect import DialectInfo
 from unicnn.porting.imported import Imported
 from unicnn.porting.normal import canonical
 from unicnn.porting.proof.certificate import Row, Training
@@ -46,6 +47,12 @@ def matched(model: Model, other: Model) -> dict[str, str]:
     return {one.name: two.name for one, two in zip(mine, theirs, strict=True) if one.name not in named and two.name not in known}
 
 
+def inexact(graph: Graph, dialects: Sequence[DialectInfo]) -> tuple[str, ...]:
+    """Return why a framework cannot compute a network as exactly as float64 is, for each op of which it says so."""
+    ops = {node.op.lowering() for node in graph.nodes}
+    return tuple(dict.fromkeys(reason for info in dialects for op, reason in info.inexact.items() if op in ops))
+
+
 def behaving(row: Row, node: Node, other: Layer | None) -> Row:
     """Return a layer's row, with what the port's layer does otherwise in training only."""
     if other is None or type(other.op) is not type(node.op) or not (node.op.states or node.op.masked):
@@ -53,7 +60,10 @@ def behaving(row: Row, node: Node, other: Layer | None) -> Row:
     theirs = other.op.fields()
     for key, value in node.op.fields().items():
         if key in ("keep", "running_var", "p") and theirs[key] != value:
-            hint = " PyTorch's momentum is 1 - keep, everybody else's is keep." if key == "keep" else ""
+            hint = {
+                "keep": " PyTorch's momentum is 1 - keep, everybody else's is keep.",
+                "running_var": " Only PyTorch keeps the unbiased variance; --inference-only leaves out what training does.",
+            }.get(key, "")
             return dataclasses.replace(
                 row, differs=row.differs or f"in training: {key} is {value} in the original and {theirs[key]} in the port.{hint}"
             )

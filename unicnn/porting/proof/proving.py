@@ -24,7 +24,7 @@ from unicnn.porting.dialect import DialectInfo
 from unicnn.porting.normal import first_difference
 from unicnn.porting.proof.certificate import LIMIT, ROUNDED_LIMIT, Certificate, Row, Training
 from unicnn.porting.proof.judging import distance, gradient_rows, layer_rows
-from unicnn.porting.proof.matching import behaving, changed, compared, matched, meaningless
+from unicnn.porting.proof.matching import behaving, changed, compared, inexact, matched, meaningless
 from unicnn.porting.proof.side import ImportedSide, Observed, Side, Trained
 from unicnn.porting.proof.steps import Plan, plan_of
 from unicnn.porting.proof.traps import likely_cause
@@ -45,7 +45,9 @@ class Proof:
         self.side, self.path, self.info, self.entry = side, path, info, entry
         self.training, self.python, self.progress = training, python, progress
         self.graph: Graph = infer(side.model)
-        self.limit = ROUNDED_LIMIT if isinstance(side, ImportedSide) and side.imported.rounded else LIMIT
+        self.inexact = inexact(self.graph, [info, *([plugins.dialect(side.imported.dialect)] if isinstance(side, ImportedSide) else [])])
+        rounded = isinstance(side, ImportedSide) and side.imported.rounded
+        self.limit = ROUNDED_LIMIT if rounded or self.inexact else LIMIT
         self.samples = 1 if self.graph.multiply_adds > LARGE else 2
         self.inputs = [
             randomness.normal((self.samples, *shape), "proof", seed, name).astype(np.float32) for name, shape in side.model.inputs
@@ -174,6 +176,7 @@ class Proof:
 
     def _notes(self, original: Observed, port: Observed, layers: Sequence[Row], other: Model) -> tuple[str, ...]:
         notes = self.side.imported.notes if isinstance(self.side, ImportedSide) else ()
+        notes = (*notes, *(f"{reason}, so this is proven to {self.limit:.0e} only." for reason in self.inexact))
         hidden = [row.name for row in layers if row.float64 is None]
         if hidden:
             notes = (*notes, f"{', '.join(hidden)}: not visible in both, and proven by what comes after.")
