@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 
 def between(call: Call, operands: Sequence[Any]) -> Array:
     """Return what a step inside an operator gives."""
-    return np.asarray(_STEPS[call.op](call, *operands)).reshape(call.shape)
+    return np.asarray(_STEPS[call.op](call, *operands)).reshape(-1, *call.shape[1:])
 
 
 def _split(call: Call, x: Array) -> Array:

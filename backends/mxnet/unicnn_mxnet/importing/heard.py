@@ -36,8 +36,9 @@ class Heard:
 
     @property
     def said(self) -> tuple[Any, ...]:
-        """Return what must be the same when the network runs again."""
-        return self.op, self.operands, self.sizes, self.results, self.shapes
+        """Return what must be the same when the network runs again, on more samples or fewer."""
+        sizes, shapes = (tuple((len(shape), shape[1:]) for shape in given) for given in (self.sizes, self.shapes))
+        return self.op, self.operands, sizes, self.results, shapes
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return an attribute as a Python value, whether Python gave it or a file; `default` if it was not given."""
