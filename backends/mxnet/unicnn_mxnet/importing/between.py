@@ -14,7 +14,8 @@ Array = np.ndarray[Any, Any]
 
 def between(call: Call, operands: Sequence[Any]) -> Array:
     """Return what a step inside an operator gives."""
-    return np.asarray(_STEPS[call.op](call, *operands)).reshape(-1, *call.shape[1:])
+    found = np.asarray(_STEPS[call.op](call, *operands))
+    return found.reshape(-1, *call.shape[1:]) if call.shape else found.reshape(())  # the batch may be another than on the tape
 
 
 def _split(call: Call, x: Array) -> Array:
