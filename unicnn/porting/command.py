@@ -17,7 +17,9 @@ def port(
     ],
     to: Annotated[str, typer.Option(metavar="DIALECT", help="torch, keras, gluon, numpy, jax or onnx.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The source file to write.")],
-    input: Annotated[str | None, typer.Option(metavar="N,C,H,W", help="The input's shape, as the original takes it.")] = None,
+    input: Annotated[
+        str | None, typer.Option(metavar="N,C,H,W", help="The input's shape, as the original takes it; not needed if it says so itself.")
+    ] = None,
     params: Annotated[Path | None, typer.Option(metavar="FILE", help="The weights that belong to the network: .params, .pt.")] = None,
     weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write the weights; beside the source by default.")] = None,
     recipe: Annotated[str | None, typer.Option(metavar="RECIPE", help="Write a training loop, too: a built-in recipe or a file.")] = None,
