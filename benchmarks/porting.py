@@ -53,7 +53,8 @@ import json, runpy, sys, threading, time
 import numpy as np
 import unicnn as un
 from unicnn import plugins
-from unicnn.porting.finding import find_network, parse_shapes
+from unicnn.porting.finding import _from_python, find_network, parse_shapes
+from unicnn.porting.reading import from_framework
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
@@ -74,9 +75,11 @@ def watched(work):
 network, small, shape = sys.argv[1:4]
 warm = find_network(small, parse_shapes(shape))  # what the framework loads and keeps for itself
 before = resident()
-peak, found = watched(lambda: find_network(network, parse_shapes(sys.argv[4])))
+value = _from_python(network)
+own = resident() - before
+peak, found = watched(lambda: from_framework(value, parse_shapes(sys.argv[4])))
 size = sum(array.nbytes for array in found.weights.values())
-print(json.dumps([(peak - before) / size, size]))
+print(json.dumps([(peak - before) / size, own / size, size]))
 """
 
 
@@ -94,14 +97,14 @@ def measure(case: Case, folder: Path) -> tuple[float, float, str]:
     return spent, time.perf_counter() - start, verdict
 
 
-def memory(file: str, large: str, small: str, small_shape: str, shape: str) -> tuple[float, int]:
-    """Return the peak of an import over the size of the weights, and that size in bytes."""
+def memory(file: str, large: str, small: str, small_shape: str, shape: str) -> tuple[float, float, int]:
+    """Return the peak of an import and what the original itself takes, over the size of the weights, and that size in bytes."""
     names = [f"{HERE / file}:{large}", f"{HERE / file}:{small}"]
     run = subprocess.run(
         [sys.executable, "-c", MEMORY, *names, small_shape, shape], capture_output=True, text=True, check=True, env=os.environ
     )
-    ratio, size = json.loads(run.stdout.splitlines()[-1])
-    return ratio, size
+    ratio, own, size = json.loads(run.stdout.splitlines()[-1])
+    return ratio, own, size
 
 
 def main(
@@ -117,7 +120,7 @@ def main(
                 spent, wall, verdict = measure(case, Path(folder))
                 lines.append(f"| {case.title} | {spent:.1f} | {case.limit:.0f} | {wall:.1f} | {verdict.partition(':')[0]} |")
                 print(lines[-1], verdict if not verdict.startswith("Proven") else "", flush=True)
-    lines += ["", "| import | peak / weights | limit | weights, MB |", "| --- | --- | --- | --- |"]
+    lines += ["", "| import | peak / weights | the original itself | limit | weights, MB |", "| --- | --- | --- | --- | --- |"]
     for file, large, small, small_shape, shape in (
         ("torch_nets.py", "ResNet50", "LeNet", "1,1,28,28", "1,3,224,224"),
         ("keras_nets.py", "resnet50", "lenet", "1,28,28,1", "1,224,224,3"),
@@ -125,8 +128,8 @@ def main(
     ):
         title = f"ResNet-50 from {file.partition('_')[0]}"
         if only in title:
-            ratio, size = memory(file, large, small, small_shape, shape)
-            lines.append(f"| {title} | {ratio:.2f} | 2.2 | {size / 1e6:.0f} |")
+            ratio, own, size = memory(file, large, small, small_shape, shape)
+            lines.append(f"| {title} | {ratio:.2f} | {own:.2f} | 2.2 | {size / 1e6:.0f} |")
             print(lines[-1], flush=True)
     if write:
         here = describe(load_before)
