@@ -35,6 +35,11 @@ def needs(classes):
     return Small(classes)
 
 
+class Probable(Small):
+    def forward(self, x):
+        return F.softmax(super().forward(x), dim=1)
+
+
 class Sorting(nn.Module):
     def forward(self, x):
         return torch.sort(x.flatten(1))[0]
@@ -125,6 +130,10 @@ WRONG = {
     "something-else": (("net.py:number", "--input", "1,1,8,8"), "is no network of any framework"),
     "a-factory-with-arguments": (("net.py:needs", "--input", "1,1,8,8"), "needs the argument classes"),
     "an-op-that-no-description-has": (("net.py:Sorting", "--input", "1,1,8,8"), "return torch.sort(x.flatten(1))[0]"),
+    "probabilities-for-a-loss-of-scores": (
+        ("net.py:Probable", "--input", "1,1,8,8", "--recipe", "lenet"),
+        "probable/softmax1 (Softmax) makes probabilities",
+    ),
     "no-such-network": (("lenett",), "Did you mean 'lenet'?"),
     "no-such-recipe": (("lenet", "--recipe", "lennet"), "Did you mean 'lenet'?"),
     "no-such-style": (("lenet", "--style", "baroque"), "baroque"),

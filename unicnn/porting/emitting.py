@@ -6,9 +6,10 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from unicnn import plugins
-from unicnn.errors import UnknownNameError, closest
+from unicnn.errors import UnknownNameError, UnsupportedError, closest
 from unicnn.graph import infer
 from unicnn.model import Model
+from unicnn.ops import CrossEntropy, Softmax
 from unicnn.porting.outline import Hints
 
 if TYPE_CHECKING:
@@ -29,7 +30,21 @@ def emit(model: Model | Imported, target: str, *, style: str | None = None, reci
     chosen = _style(dialect, style)
     hints = Hints() if isinstance(model, Model) else Hints(model.classes, model.notes)
     described = model if isinstance(model, Model) else model.model
+    if recipe is not None:
+        _check_scores(described, recipe)
     return formatted(dialect.emitter().write(infer(described), style=chosen, recipe=recipe, hints=hints))
+
+
+def _check_scores(model: Model, recipe: Recipe) -> None:
+    """Raise UnsupportedError where a loss of raw scores would be given probabilities."""
+    ends = {name for _, name in model.outputs}
+    last = next((layer for layer in model.layers if layer.name in ends and isinstance(layer.op, Softmax)), None)
+    if last is not None and isinstance(recipe.loss, CrossEntropy):
+        raise UnsupportedError(
+            f"{model.name}/{last.name} (Softmax) makes probabilities, and the recipe's cross entropy takes raw scores: a softmax of a softmax "
+            "raises nothing and learns something else, and Keras alone looks through it. Let the network end in raw scores and take the softmax "
+            "where its answers are read, or port it without a recipe."
+        )
 
 
 def _style(dialect: Any, style: str | None) -> str:
