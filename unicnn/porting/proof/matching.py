@@ -15,7 +15,8 @@ from unicnn.porting.imported import Imported
 from unicnn.porting.normal import canonical
 from unicnn.porting.proof.certificate import Row, Training
 from unicnn.porting.proof.judging import distance
-from unicnn.porting.proof.side import Observed, Trained
+from unicnn.porting.proof.side import ImportedSide, Observed, Side, Trained
+from unicnn.porting.reading import BATCH
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -45,6 +46,13 @@ def matched(model: Model, other: Model) -> dict[str, str]:
         return {}
     known, named = {layer.name for layer in mine}, {layer.name for layer in theirs}
     return {one.name: two.name for one, two in zip(mine, theirs, strict=True) if one.name not in named and two.name not in known}
+
+
+def recorded_batch(side: Side) -> int:
+    """Return how many samples an original was read with: other than the usual number, if it takes no other."""
+    if not isinstance(side, ImportedSide) or side.imported.recording is None:
+        return BATCH
+    return min(shape[0] for _, shape in side.imported.recording.tape.inputs)
 
 
 def inexact(graph: Graph, dialects: Sequence[DialectInfo]) -> tuple[str, ...]:

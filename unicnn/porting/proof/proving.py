@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from unicnn import plugins, randomness
-from unicnn.errors import UnsupportedError
+from unicnn.errors import PortError, UnicnnError, UnsupportedError
 from unicnn.files import from_dict, save_weights
 from unicnn.graph import Graph, infer
 from unicnn.model import Model
@@ -24,11 +24,12 @@ from unicnn.porting.dialect import DialectInfo
 from unicnn.porting.normal import first_difference
 from unicnn.porting.proof.certificate import LIMIT, ROUNDED_LIMIT, Certificate, Row, Training
 from unicnn.porting.proof.judging import distance, gradient_rows, layer_rows
-from unicnn.porting.proof.matching import behaving, changed, compared, inexact, matched, meaningless
+from unicnn.porting.proof.matching import behaving, changed, compared, inexact, matched, meaningless, recorded_batch
 from unicnn.porting.proof.side import ImportedSide, Observed, Side, Trained
 from unicnn.porting.proof.steps import Plan, plan_of
 from unicnn.porting.proof.traps import likely_cause
 from unicnn.porting.proof.worker import read_observed
+from unicnn.porting.reading import BATCH
 from unicnn.training.recipe import Recipe
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -48,7 +49,8 @@ class Proof:
         self.inexact = inexact(self.graph, [info, *([plugins.dialect(side.imported.dialect)] if isinstance(side, ImportedSide) else [])])
         rounded = isinstance(side, ImportedSide) and side.imported.rounded
         self.limit = ROUNDED_LIMIT if rounded or self.inexact else LIMIT
-        self.samples = 1 if self.graph.multiply_adds > LARGE else 2
+        read_with = recorded_batch(side)
+        self.samples = read_with if read_with != BATCH else 1 if self.graph.multiply_adds > LARGE else BATCH
         self.inputs = [
             randomness.normal((self.samples, *shape), "proof", seed, name).astype(np.float32) for name, shape in side.model.inputs
         ]
@@ -67,12 +69,24 @@ class Proof:
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as port:
                 try:
                     self.progress("running the original")
-                    original = {dtype: self.side.observe(self.inputs, self.cotangents, dtype) for dtype in ("float64", "float32")}
+                    original = {dtype: self._observed(dtype) for dtype in ("float64", "float32")}
                     _, self.errors = port.communicate()
                 finally:
                     port.kill()
             self.code = port.returncode
             return self._judged(Path(folder), original)
+
+    def _observed(self, dtype: str) -> Observed:
+        try:
+            return self.side.observe(self.inputs, self.cotangents, dtype)
+        except UnicnnError:
+            raise
+        except Exception as error:
+            detail = " ".join(f"{type(error).__name__}: {error}".split())[:400]
+            raise PortError(
+                f"{self.side.model.name}: the original could not be run again in {dtype} to compare with ({detail}). Run it by itself on "
+                f"{' and '.join('x'.join(map(str, array.shape)) for array in self.inputs)} to see why, or port it with --no-proof."
+            ) from error
 
     def _write_job(self, folder: Path) -> None:
         save_weights(self.side.weights, folder / "weights.safetensors")

@@ -36,7 +36,7 @@ class OnnxRunner(Runner):
         given = {name: np.asarray(array, dtype) for (name, _, _), array in zip(self.graph.inputs, inputs, strict=True)}
         made = dict.fromkeys(name for _, node in self.graph.nodes for name in node.output if name)
         wanted = [*dict.fromkeys([call.name for call in self.tape.calls if call.name in made] + list(self.graph.outputs))]
-        model = self._model(wanted, dtype)
+        model = self._model(wanted, dtype, given)
         arrays = _runtime(model, wanted, given) if dtype == "float32" else _reference(model, wanted, given)
         values = dict(zip(wanted, arrays, strict=True))
         return Ran({call.name: values[call.name] for call in self.tape.calls if call.name in values}, self._outputs(values), {})
@@ -51,15 +51,15 @@ class OnnxRunner(Runner):
             "and train the port in its own framework."
         )
 
-    def _model(self, wanted: Sequence[str], dtype: str) -> onnx.ModelProto:
-        """Return the model with other numbers and more outputs; the user's is left as it is."""
+    def _model(self, wanted: Sequence[str], dtype: str, given: Mapping[str, Array]) -> onnx.ModelProto:
+        """Return the model with other numbers and more outputs, for as many samples as are given; the user's is left as it is."""
         source = self.graph.model
         weights = self.tape.constants
         nodes = [_retyped(node, dtype, weights) for _, node in self.graph.nodes]
         graph = helper.make_graph(
             nodes,
             self.graph.name,
-            [helper.make_tensor_value_info(name, _KINDS[dtype], list(shape)) for name, shape, _ in self.graph.inputs],
+            [helper.make_tensor_value_info(name, _KINDS[dtype], list(array.shape)) for name, array in given.items()],
             [helper.make_empty_tensor_value_info(name) for name in wanted],
             [_converted(tensor, dtype, name in weights) for name, tensor in self.graph.tensors.items()],
         )
