@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from unicnn.porting.dialect import DialectInfo
 from unicnn.porting.imported import Imported
 from unicnn.porting.lifting import Lift, imported, lift
 from unicnn.porting.normal import first_difference
-from unicnn.porting.tape import Recording
+from unicnn.porting.tape import Recording, Tape
 
 BATCH = 2
 """How many samples a network is recorded with: more than one, so that what treats samples together is seen."""
@@ -96,19 +97,14 @@ def _shapes(given: Any) -> tuple[tuple[int, ...], ...]:
 def _recorded(importer: Any, value: Any, shapes: tuple[tuple[int, ...], ...], *, training: bool) -> Recording:
     """Return a recording over a batch of two, or of the size given if the code takes no other."""
     several = tuple((max(BATCH, shape[0]), *shape[1:]) for shape in shapes)
-    try:
-        return importer.record(value, several, training=training)
-    except PortError:
-        raise
-    except Exception as error:
-        if several == shapes:
-            raise _failed(value, shapes, error) from error
-    try:
-        return importer.record(value, shapes, training=training)
-    except PortError:
-        raise
-    except Exception as error:
-        raise _failed(value, shapes, error) from error
+    for sizes in dict.fromkeys((several, shapes)):
+        try:
+            return importer.record(value, sizes, training=training)
+        except PortError:
+            raise
+        except Exception as error:
+            failure = error
+    raise _failed(value, shapes, failure) from failure
 
 
 def _failed(value: Any, shapes: Any, error: Exception) -> PortError:
@@ -120,9 +116,7 @@ def _failed(value: Any, shapes: Any, error: Exception) -> PortError:
     )
 
 
-def _named(recording: Recording, name: str | None) -> Any:
-    import dataclasses
-
+def _named(recording: Recording, name: str | None) -> Tape:
     return recording.tape if name is None else dataclasses.replace(recording.tape, name=name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -195,6 +195,3 @@ def permuted_columns(weight: Known, value: Lifted) -> Known:
         return array.reshape(-1, *sizes).transpose(back).reshape(len(array), -1)
 
     return weight.seen(weight.shape, step)
-
-
-Handler: TypeAlias = "Callable[[Any, Call, list[Operand]], Lifted]"

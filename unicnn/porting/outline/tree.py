@@ -159,11 +159,6 @@ def _check_chain(graph: Graph, scope: Scope | None) -> None:
     )
 
 
-def functional_scopes(root: Scope) -> frozenset[str]:
-    """Return the paths of the scopes in whose forward glue may stand."""
-    return frozenset(scope.path for scope in root.walk() if not scope.sequence)
-
-
 def direct(scope: Scope) -> list[Node]:
     """Return the layers whose own scope this is, so that the naming rule calls glue of the scope as they are called."""
     return [unit.node for unit in scope.units if unit.node is not None and scope_of(unit.node.name) == scope.path]

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from unicnn import plugins
-from unicnn.graph import infer
 from unicnn.model import Model
 from unicnn.porting.imported import Imported
 from unicnn.training.recipe import Recipe
@@ -124,12 +123,6 @@ class DescribedSide(Side):
             for x, labels in batches(epoch):
                 losses.append(learner.step(np.asarray(x, dtype), labels, recipe.rate(learner.steps, epoch)).loss)
         return Trained(tuple(losses), program.weights())
-
-
-def shapes_of(model: Model) -> list[tuple[int, ...]]:
-    """Return the shapes of a model's outputs, without the batch axis."""
-    graph = infer(model)
-    return [graph.shapes[name] for _, name in model.outputs]
 
 
 def _contiguous(array: Array, dtype: str) -> Array:
