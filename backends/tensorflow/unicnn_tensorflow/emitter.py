@@ -11,11 +11,11 @@ from unicnn.errors import UnsupportedError
 from unicnn.graph import Graph
 from unicnn.ops.fields import by
 from unicnn.porting.outline import Hints, outline
+from unicnn.porting.outline.layouts import native
 from unicnn.porting.outline.words import class_name
 from unicnn.training.recipe import Recipe
 from unicnn_tensorflow.emitting.classes import classes
 from unicnn_tensorflow.emitting.folding import folded
-from unicnn_tensorflow.emitting.layouts import native
 from unicnn_tensorflow.emitting.loading import load_weights
 from unicnn_tensorflow.emitting.sequential import sequential
 from unicnn_tensorflow.emitting.spelling import Spelling

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from unicnn_jax.emitting.layouts import native
 
 import unicnn as un
 from tests.porting.emitted import Arrays, batch, cotangents, executed, listed, random_model, weights, written
@@ -23,6 +22,7 @@ from unicnn.ops.symbolic import Input
 from unicnn.porting.imported import Imported
 from unicnn.porting.normal import first_difference, same
 from unicnn.porting.outline import Hints
+from unicnn.porting.outline.layouts import native
 from unicnn.porting.outline.words import class_name
 
 CLOSE = 1e-10

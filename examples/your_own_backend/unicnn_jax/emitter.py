@@ -9,10 +9,10 @@ from unicnn.graph import Graph
 from unicnn.porting.naming import scope_of
 from unicnn.porting.outline import Hints, outline
 from unicnn.porting.outline.files import assembled
+from unicnn.porting.outline.layouts import native
 from unicnn.porting.outline.words import class_name, stem
 from unicnn.training.recipe import Recipe
 from unicnn_jax import loop
-from unicnn_jax.emitting.layouts import native
 from unicnn_jax.emitting.loading import load_weights
 from unicnn_jax.emitting.pieces import pieces
 from unicnn_jax.emitting.spelling import Spelling

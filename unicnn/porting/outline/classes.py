@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from unicnn.ops.base import Shape
 from unicnn.porting.outline.building import is_list
 from unicnn.porting.outline.form import Code, Definition, Make, Member, Outline, Statement
 from unicnn.porting.outline.loops import split_number
@@ -30,10 +31,6 @@ class Writer(ABC):
         """Return the lines of a class that is such a sequence."""
 
     @abstractmethod
-    def built(self, members: Sequence[Member]) -> Iterator[str]:
-        """Yield the lines of a function's body that builds a sequence in which a part is repeated, and returns it."""
-
-    @abstractmethod
     def listed(self, members: Sequence[Member]) -> tuple[str, str]:
         """Return the class that holds members under numbers or other keys, and its constructor's argument."""
 
@@ -45,9 +42,7 @@ class Writer(ABC):
     def definition(self, item: Definition) -> str:
         """Return the source of a class, or of a function that returns a sequence."""
         if item.sequence:
-            looped = any(member.kind == "loop" for member in item.members)
-            body = list(self.built(item.members)) if looped else [f"return {self.sequence(item.members)}"]
-            return "\n".join([f"def {item.name}({parameters(item.parameters)}):", *indented(body)])
+            return "\n".join([f"def {item.name}({parameters(item.parameters)}):", *indented(self.body(item.members))])
         head = ", ".join(filter(None, ["self", parameters(item.parameters)]))
         return "\n".join([*self._init(item, head), "", *self._forward(item, statements(item.statements))])
 
@@ -57,6 +52,10 @@ class Writer(ABC):
         if root.sequence:
             return "\n".join(self.inherited(root.name, root.members))
         return "\n".join([*self._init(root, "self"), "", *self._forward(root, [*statements(root.statements), *results(outline)])])
+
+    def body(self, members: Sequence[Member]) -> Iterable[str]:
+        """Return the lines of a function that returns a sequence."""
+        return [f"return {self.sequence(members)}"]
 
     def _init(self, item: Definition, head: str) -> list[str]:
         if item.listed:
@@ -88,6 +87,19 @@ class Writer(ABC):
         assert member.make is not None
         return construction(member.make)
 
+    def entry(self, member: Member) -> str:
+        """Return an entry of a sequence, or entries that stand several times, by their place."""
+        return self.commented(member) if member.repeat == 1 else "*[{} for {}]".format(*self.repeated(member))
+
+    def comprehension(self, member: Member) -> str:
+        """Return the names and constructions of an entry that stands several times, as they stand in a dict's braces."""
+        (stem, start), (made, loop) = split_number(member.name), self.repeated(member)
+        assert start is not None
+        if member.series is None:
+            return f'f"{stem}{{i}}": {made} for i in range({start}, {start + member.repeat})'
+        name, values = loop.split(" in ")
+        return f'f"{stem}{{i}}": {made} for i, {name} in enumerate({values}, {start})'
+
     def repeated(self, member: Member) -> tuple[str, str]:
         """Return the construction of an entry that stands several times, and the loop over them: ``_ in range(3)``."""
         assert member.make is not None
@@ -96,7 +108,7 @@ class Writer(ABC):
         name, values = member.series
         given = tuple(replace(item, value=Code(name)) if item.name == name else item for item in member.make.arguments)
         steps = f"{values.start}, {values.stop}, {values.step}"
-        return construction(replace(member.make, arguments=given)), f"{name} in range({steps})"
+        return self.made(replace(member, make=replace(member.make, arguments=given))), f"{name} in range({steps})"
 
     def commented(self, member: Member) -> str:
         """Return an entry's construction for a place in a list, a comment above it if there is a reason."""
@@ -106,6 +118,36 @@ class Writer(ABC):
         """Return an entry with the comment above it that it needs."""
         reason = member.make.reason if member.make is not None and member.make.before is None else ""
         return "\n".join([*comment(reason, 52), entry])
+
+
+class StepWriter(Writer):
+    """Build a sequence step by step where a part is repeated a different number of times."""
+
+    building: ClassVar[tuple[str, str]]
+    """The statement that begins such a sequence, and the expression of the finished one."""
+
+    @abstractmethod
+    def kept(self, key: str, made: str) -> str:
+        """Return the statement that puts what is made into the sequence, under the source of its name."""
+
+    def body(self, members: Sequence[Member]) -> Iterable[str]:
+        """Return the lines of a function that returns a sequence."""
+        return self._built(members) if any(member.kind == "loop" for member in members) else super().body(members)
+
+    def _built(self, members: Sequence[Member]) -> Iterator[str]:
+        first, whole = self.building
+        yield first
+        for member in members:
+            if member.kind != "loop":
+                yield self.kept(f'"{member.name}"', self.made(member))
+                continue
+            start = int(member.name)
+            stop = f"{member.repeat} + {start}" if isinstance(member.repeat, Code) else start + int(member.repeat)
+            yield f"for i in range({start}, {stop}):"
+            named = [(f'f"{split_number(child.name)[0]}{{i}}"', self.made(child)) for child in member.children]
+            yield from indented(self.kept(key, made) for key, made in named)
+            yield from indented(f"{inner} = {outer}" for inner, outer in member.carried)
+        yield f"return {whole}"
 
 
 def with_borders(members: Iterable[Member]) -> list[Member]:
@@ -161,8 +203,8 @@ def statements(items: Iterable[Statement]) -> Iterator[str]:
             yield f"    {line}"
 
 
-def results(outline: Outline) -> list[str]:
-    """Return the last line of the network's forward."""
+def results(outline: Outline, shown: Callable[[Shape], Shape] = lambda shape: shape) -> list[str]:
+    """Return the last line of the network's forward; `shown` says how the dialect has a sample's shape."""
     model, shapes = outline.graph.model, outline.graph.shapes
     written = [text(value) for _, value in outline.results]
     if model.outputs[0][0] is not None:
@@ -170,7 +212,7 @@ def results(outline: Outline) -> list[str]:
         return [f"return {{{', '.join(entries)}}}"]
     if len(written) > 1:
         return [f"return {', '.join(written)}"]
-    return [f"return {written[0]}{shape_comment(shapes[model.outputs[0][1]])}"]
+    return [f"return {written[0]}{shape_comment(shown(shapes[model.outputs[0][1]]))}"]
 
 
 def indented(lines: Iterable[str], spaces: int = 4) -> list[str]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from unicnn.graph import Graph, Node
 from unicnn.ops import Conv2d, ConvTranspose2d, LayerNorm, Linear
+from unicnn.porting.outline.layouts import order
 from unicnn.porting.outline.text import value
 from unicnn_tensorflow.emitting.convolutions import depthwise
-from unicnn_tensorflow.emitting.layouts import order
 from unicnn_tensorflow.emitting.spelling import Spelling
 
 _ROLES = {"kernel": "weight", "bias": "bias", "gamma": "scale", "beta": "shift", "moving_mean": "mean", "moving_variance": "var"}

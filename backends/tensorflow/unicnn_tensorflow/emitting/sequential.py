@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from unicnn.errors import UnsupportedError
 from unicnn.graph import Graph
+from unicnn.porting.outline.layouts import native
 from unicnn.porting.outline.lines import Line, reasoned
 from unicnn.porting.outline.text import shape_comment, value
-from unicnn_tensorflow.emitting.layouts import native, shown
 from unicnn_tensorflow.emitting.lines import expression, fitted
 from unicnn_tensorflow.emitting.spelling import Spelling
+from unicnn_tensorflow.emitting.steps import shown
 
 
 def sequential(graph: Graph, spelling: Spelling, entry: str) -> str:

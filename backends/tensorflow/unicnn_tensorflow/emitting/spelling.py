@@ -10,9 +10,9 @@ from unicnn import ops
 from unicnn.graph import Graph, Node
 from unicnn.ops.base import Shape
 from unicnn.porting.outline import Argument, Make, Template
+from unicnn.porting.outline.layouts import flattened, moved, native, order, position
 from unicnn_tensorflow.emitting import convolutions, pooling
 from unicnn_tensorflow.emitting.folding import WORDS, GlobalAverage, activation
-from unicnn_tensorflow.emitting.layouts import flattened, moved, native, order, position
 from unicnn_tensorflow.emitting.steps import Extra, Steps, option, short
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from unicnn.graph import Node
+from unicnn.ops import Linear
+from unicnn.ops.base import Shape
 from unicnn.ops.fields import NO_PADDING, Sides, shortest
 from unicnn.porting.outline import Argument, Make
 
@@ -26,6 +29,11 @@ class Steps:
     before: tuple[Extra, ...] = ()
     after: tuple[Extra, ...] = ()
     reason: str = ""
+
+
+def shown(node: Node) -> Shape | None:
+    """Return the shape that is worth a comment: one that is new, and that the layer itself does not say."""
+    return None if node.shape == node.input_shapes[0] or isinstance(node.op, Linear) else node.shape
 
 
 def option(name: str, value: Any, default: Any) -> Argument:

@@ -8,11 +8,12 @@ from unicnn.graph import Node
 from unicnn.ops.base import Shape
 from unicnn.porting.outline import Make, Outline
 from unicnn.porting.outline.functional import FunctionWriter, variables
+from unicnn.porting.outline.layouts import native
 from unicnn.porting.outline.lines import Line, written
 from unicnn.porting.outline.text import value
-from unicnn_tensorflow.emitting.layouts import native, shown
 from unicnn_tensorflow.emitting.lines import expression, fitted
 from unicnn_tensorflow.emitting.spelling import Spelling
+from unicnn_tensorflow.emitting.steps import shown
 
 
 class Writer(FunctionWriter):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from unicnn import ops
+from unicnn.ops.base import Shape
 from unicnn.porting.outline import Member, Outline
 from unicnn.porting.outline.classes import names_of
 from unicnn.porting.outline.files import loading
+from unicnn.porting.outline.layouts import place
 from unicnn.porting.outline.text import value
-from unicnn_jax.emitting.layouts import Shape, place
 from unicnn_jax.emitting.spelling import Spelling
 
 _ROLES = {"weight": "kernel", "shift": "bias"}

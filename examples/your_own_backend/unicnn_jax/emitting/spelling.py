@@ -9,9 +9,9 @@ from typing import Any
 from unicnn import ops
 from unicnn.graph import Graph, Node
 from unicnn.porting.outline import Argument, Code, Make, Template
+from unicnn.porting.outline.layouts import Flattened, flattened, moved, order, place, position
 from unicnn.porting.outline.text import arguments
 from unicnn_jax.emitting import padding, pooling
-from unicnn_jax.emitting.layouts import Flattened, flattened, moved, order, place, position
 
 RESERVED = frozenset({
     "append", "clear", "count", "eval", "extend", "get", "index", "initialize", "insert", "items", "iter_children", "iter_modules", "jax",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from unicnn.porting.outline import Code, Definition, Make, Member, Outline, Statement
+from unicnn.porting.outline import Definition, Make, Member, Outline, Statement
 from unicnn.porting.outline.building import is_list
-from unicnn.porting.outline.classes import Writer, by_place, indented, joined, statements
-from unicnn.porting.outline.text import arguments, comment, construction, parameters, shape_comment, text
-from unicnn_jax.emitting.layouts import native
+from unicnn.porting.outline.classes import Writer, by_place, indented, joined, results, statements
+from unicnn.porting.outline.layouts import native
+from unicnn.porting.outline.text import arguments, construction, parameters
 from unicnn_jax.emitting.spelling import RNGS
 
 
@@ -41,7 +41,7 @@ class NnxWriter(Writer):
         if root.sequence:
             lines = self.inherited(root.name, root.members)
             return "\n".join([lines[0], f"    def __init__({head}):", *indented(seeds, 8), *lines[2:]])
-        return self._class(root, head, seeds, [*statements(_native(root.statements)), *_results(outline)])
+        return self._class(root, head, seeds, [*statements(_native(root.statements)), *results(outline, native)])
 
     def _class(self, item: Definition, head: str, first: list[str], forward: Iterable[str]) -> str:
         base, members = self.base, item.members
@@ -74,27 +74,10 @@ class NnxWriter(Writer):
         return f"nnx.Sequential({self._entries(members)})"
 
     def _entries(self, members: Sequence[Member]) -> str:
-        return joined([self._entry(member) for member in members])
-
-    def _entry(self, member: Member) -> str:
-        if member.repeat == 1:
-            return self.commented(member)
-        made, loop = self.repeated(member)
-        return f"*[{made} for {loop}]"
-
-    def repeated(self, member: Member) -> tuple[str, str]:
-        made, loop = super().repeated(member)
-        if member.series is None or member.make is None:
-            return made, loop
-        name = member.series[0]
-        given = tuple(replace(item, value=Code(name)) if item.name == name else item for item in member.make.arguments)
-        return self.made(replace(member, make=replace(member.make, arguments=given))), loop
+        return joined([self.entry(member) for member in members])
 
     def inherited(self, name: str, members: Sequence[Member]) -> list[str]:
         return [f"class {name}(nnx.Sequential):", "    def __init__(self):", f"        super().__init__({self._entries(members)})"]
-
-    def built(self, members: Sequence[Member]) -> Iterator[str]:
-        yield f"return {self.sequence(members)}"
 
     def listed(self, members: Sequence[Member]) -> tuple[str, str]:
         if is_list([member.name for member in members]):
@@ -111,17 +94,3 @@ def _function(make: Make) -> str:
 
 def _native(items: Iterable[Statement]) -> list[Statement]:
     return [item if item.shape is None else replace(item, shape=native(item.shape)) for item in items]
-
-
-def _results(outline: Outline) -> list[str]:
-    """Return the last line of what the network computes."""
-    model, written = outline.graph.model, [text(value) for _, value in outline.results]
-    if model.outputs[0][0] is not None:
-        entries = (f'"{key}": {value}' for (key, _), value in zip(outline.results, written, strict=True))
-        return [f"return {{{', '.join(entries)}}}"]
-    if len(written) > 1:
-        return [f"return {', '.join(written)}"]
-    return [f"return {written[0]}{shape_comment(native(outline.graph.shapes[model.outputs[0][1]]))}"]
-
-
-__all__ = ["NnxWriter", "comment"]

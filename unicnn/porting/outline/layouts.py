@@ -1,42 +1,40 @@
-"""How values lie in Flax: images have their channels last, and what is flattened from them has its numbers in another order."""
+"""How values lie where images have their channels last: what is flattened from them has its numbers in another order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from unicnn.graph import Graph, Node
 from unicnn.ops import Dropout, Flatten, Identity, Linear, LogSoftmax, Softmax
-from unicnn.ops.base import family
+from unicnn.ops.base import Shape, family
 
-Shape: TypeAlias = tuple[int, ...]
 CHANNELS_LAST = (0, 2, 3, 1)
 
 
 def order(rank: int) -> tuple[int, ...]:
-    """Return the order of a value of `rank` axes, batch included: axis i in Flax is axis order[i] of ours."""
+    """Return the order of a value of `rank` axes, batch included: axis i there is axis order[i] of ours."""
     return CHANNELS_LAST if rank == 4 else tuple(range(rank))
 
 
 def place(axis: int, rank: int) -> int:
-    """Return where Flax has an axis of ours."""
+    """Return where an axis of ours is there."""
     return order(rank).index(axis)
 
 
 def position(axis: int, rank: int) -> int:
-    """Return where Flax has an axis of ours; the last one is -1."""
+    """Return where an axis of ours is there; the last one is -1."""
     found = place(axis, rank)
     return -1 if found == rank - 1 else found
 
 
 def native(shape: Shape) -> Shape:
-    """Return a sample's shape as Flax has it: 28x28x1 of 1x28x28."""
+    """Return a sample's shape as it is there: 28x28x1 of 1x28x28."""
     return tuple((0, *shape)[axis] for axis in order(len(shape) + 1)[1:])
 
 
 def moved(shape: Shape) -> bool:
-    """Tell whether the numbers of a sample lie in another order in Flax."""
+    """Tell whether the numbers of a sample lie in another order there."""
     return len(shape) == 3 and shape[0] > 1 and shape[1] * shape[2] > 1
 
 
@@ -44,8 +42,8 @@ def moved(shape: Shape) -> bool:
 class Flattened:
     """Say what becomes of flattened images.
 
-    `rows` are the linear layers whose rows are put in another order when weights are loaded, by the shape of the image;
-    `permuted` the flattenings before which the channels must come first.
+    `rows` are the dense layers whose rows are put in another order when weights are loaded, by the shape of the image; `permuted` the
+    flattenings before which the channels must come first.
     """
 
     rows: Mapping[str, Shape]
@@ -53,7 +51,7 @@ class Flattened:
 
 
 def flattened(graph: Graph) -> Flattened:
-    """Decide for each Flatten of an image: if nothing but linear layers depends on the order, they take it as Flax has it."""
+    """Decide for each Flatten of an image: if nothing but dense layers depends on the order, they take it as it is there."""
     readers: dict[str, list[Node]] = {}
     for node in graph.nodes:
         for source in node.inputs:
@@ -72,7 +70,7 @@ def flattened(graph: Graph) -> Flattened:
 
 
 def _readers(node: Node, readers: Mapping[str, list[Node]], outputs: set[str]) -> Iterator[str | None]:
-    """Yield the linear layers that take a vector, through layers that treat all numbers alike, and None for anything else."""
+    """Yield the dense layers that take a vector, through layers that treat all numbers alike, and None for anything else."""
     if node.name in outputs:
         yield None
     for reader in readers.get(node.name, []):
