@@ -66,7 +66,8 @@ def test_running_and_training_leave_the_network_as_it_was() -> None:
     runner.run([np.ones((2, 3, 12, 12))], [np.ones((2, 5))], "float32")
     _, constants = runner.train(TRAIN, batches, 1, "float64")
     assert same(before, arrays_of(net))
-    assert not np.allclose(constants["head.weight"], before[net.head.weight.name][0])
+    old = before[net.head.weight.name][0]
+    assert np.abs(constants["head.weight"] - old).max() > 1e-4 * np.abs(old).max()
 
 
 def test_training_in_float32_is_that_of_a_copy_of_the_network_itself() -> None:

@@ -71,16 +71,17 @@ def _rows(recipe: Recipe, names: tuple[str, ...]) -> Iterator[tuple[str, str, st
             fields = dict(value.fields())
             yield name, fields.pop("name", type(value).__name__), ""
             for key, item in fields.items():
-                yield f"{name}.{key}", _written(item), _MEANING.get((key, item), "")
+                yield f"{name}.{key}", written(item), _MEANING.get((key, item), "")
         elif value is not None or name not in ("epochs", "steps"):
-            yield name, _written(value), _MEANING.get((name, value), "")
+            yield name, written(value), _MEANING.get((name, value), "")
 
 
-def _written(value: Any) -> str:
+def written(value: Any, digits: int = 12) -> str:
+    """Return a value of a recipe as it is shown, a float with at most so many digits."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "none"
-    return f"{value:,}" if type(value) is int else f"{value:.12g}" if type(value) is float else str(value)
+    return f"{value:,}" if type(value) is int else f"{value:.{digits}g}" if type(value) is float else str(value)

@@ -11,7 +11,7 @@ import numpy as np
 
 from unicnn.errors import PortError
 from unicnn.porting.outline.words import network_name
-from unicnn.porting.tape import Array, Call, Constant, Ran, Recording, Runner, Tape
+from unicnn.porting.tape import Array, Call, Constant, Ran, Recording, Runner, Tape, training_loop
 from unicnn_numpy.emitting.words import word
 
 
@@ -81,7 +81,5 @@ class NumpyRunner(Runner):
     def train(self, source: str, batches: Callable[[int], Any], epochs: int, dtype: str) -> tuple[list[float], Mapping[str, Array]]:
         """Train a copy of the network with the function ``train`` that `source` defines."""
         net = _copy(self.net, dtype)
-        scope: dict[str, Any] = {"__name__": "training"}
-        exec(compile(source, "<training>", "exec"), scope)
-        losses = scope["train"](net, batches, epochs)
+        losses = training_loop(source)(net, batches, epochs)
         return losses, net.parameters

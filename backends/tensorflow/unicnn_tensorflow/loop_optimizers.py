@@ -6,13 +6,12 @@ from typing import Any
 
 from unicnn.porting.loops import Formula, call, constant, constants, formula, spelled
 from unicnn.porting.loops.frame import indented
-from unicnn.porting.loops.words import docstring, grouped
+from unicnn.porting.loops.words import docstring, grouped, optimizer_name
 from unicnn.training.clipping import ClipNorm, ClipValue
 from unicnn.training.optimizers import SGD, Adagrad, Optimizer, RMSProp
 from unicnn.training.recipe import Recipe
 
 SPELLED = {"sqrt": "keras.ops.sqrt", "positive": "keras.ops.relu", "w": "variable", "g": "gradient"}
-NAMES = {"RMSProp": "RMSprop", "AdamW": "Adam"}
 DEFAULTS: dict[str, Any] = {
     "momentum": 0.0, "nesterov": False, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "rho": 0.9, "centered": False,
     "initial_accumulator_value": 0.1,
@@ -22,7 +21,7 @@ DEFAULTS: dict[str, Any] = {
 def made(recipe: Recipe, rate: str, own: bool, clips: bool) -> str:
     """Return the call that makes the optimiser; `clips` tells whether it limits gradients."""
     of = recipe.optimizer
-    name = _name(of, own)
+    name = optimizer_name(of, own)
     options = {} if own else _options(of)
     if of.weight_decay and of.decay == "decoupled":
         options["weight_decay"] = of.weight_decay
@@ -43,13 +42,6 @@ def _clip(recipe: Recipe) -> str:
     if isinstance(recipe.clip, ClipValue):
         return "clipvalue"
     return "clipnorm" if isinstance(recipe.clip, ClipNorm) else "global_clipnorm"
-
-
-def _name(of: Optimizer, own: bool) -> str:
-    adam = type(of).__name__ in ("Adam", "AdamW")
-    if adam and of.weight_decay and of.decay == "decoupled" and not own:
-        return "AdamW"
-    return NAMES.get(type(of).__name__, type(of).__name__)
 
 
 def _options(of: Optimizer) -> dict[str, Any]:
@@ -93,7 +85,7 @@ def written_out(recipe: Recipe) -> str:
     lines.append(f"self.assign_{'sub' if found.sign == '-' else 'add'}(variable, {spelled(found.change, SPELLED)})")
     return "\n".join(
         [
-            f"class {_name(recipe.optimizer, True)}(keras.optimizers.Optimizer):",
+            f"class {optimizer_name(recipe.optimizer, True)}(keras.optimizers.Optimizer):",
             *indented(docstring(why, 1)),
             "",
             "    def build(self, variables):",

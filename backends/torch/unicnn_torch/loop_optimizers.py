@@ -6,12 +6,11 @@ from typing import Any
 
 from unicnn.porting.loops import call, constant, constants, formula, spelled
 from unicnn.porting.loops.frame import indented
-from unicnn.porting.loops.words import docstring, grouped
+from unicnn.porting.loops.words import docstring, grouped, optimizer_name
 from unicnn.training.optimizers import SGD, Adagrad, Optimizer, RMSProp
 from unicnn.training.recipe import Recipe
 
 SPELLED = {"sqrt": "torch.sqrt", "positive": "torch.relu"}
-NAMES = {"RMSProp": "RMSprop", "AdamW": "Adam"}
 DEFAULTS: dict[str, Any] = {
     "momentum": 0.0, "nesterov": False, "betas": (0.9, 0.999), "alpha": 0.99, "centered": False, "initial_accumulator_value": 0.0,
 }  # fmt: skip
@@ -21,7 +20,7 @@ EPS = {"Adagrad": 1e-10}
 def made(recipe: Recipe, own: bool) -> list[str]:
     """Return the statements that make the optimiser."""
     of = recipe.optimizer
-    name = _name(of, own)
+    name = optimizer_name(of, own)
     options: dict[str, Any] = {"lr": of.learning_rate} | ({} if own else _options(of))
     defaults = {**DEFAULTS, "eps": EPS.get(name, 1e-8), "weight_decay": 0.01 if name == "AdamW" else 0.0}
     parameters = "groups" if grouped(recipe) and not by_hand(recipe, own) else "net.parameters()"
@@ -29,13 +28,6 @@ def made(recipe: Recipe, own: bool) -> list[str]:
         options["weight_decay"] = of.weight_decay
     optimizer = call(name if own else f"torch.optim.{name}", parameters, options=options, defaults=defaults)
     return [*_groups(recipe, own), f"optimizer = {optimizer}"]
-
-
-def _name(of: Optimizer, own: bool) -> str:
-    adam = type(of).__name__ in ("Adam", "AdamW")
-    if adam and of.weight_decay and of.decay == "decoupled" and not own:
-        return "AdamW"
-    return NAMES.get(type(of).__name__, type(of).__name__)
 
 
 def _options(of: Optimizer) -> dict[str, Any]:
@@ -71,7 +63,7 @@ def _groups(recipe: Recipe, own: bool) -> list[str]:
 def by_hand(recipe: Recipe, own: bool) -> bool:
     """Tell whether weights shrink in the loop itself: PyTorch has decoupled decay in AdamW alone."""
     of = recipe.optimizer
-    return bool(of.weight_decay) and of.decay == "decoupled" and not own and _name(of, own) != "AdamW"
+    return bool(of.weight_decay) and of.decay == "decoupled" and not own and optimizer_name(of, own) != "AdamW"
 
 
 def decayed(recipe: Recipe, own: bool) -> list[str]:
@@ -103,7 +95,7 @@ def written_out(recipe: Recipe) -> str:
     why, of = reason(recipe), recipe.optimizer
     if not why:
         return ""
-    found, name, decay = formula(of), _name(of, True), bool(of.weight_decay)
+    found, name, decay = formula(of), optimizer_name(of, True), bool(of.weight_decay)
     arguments, settings = (
         ("params, lr, weight_decay=0.0", '{"lr": lr, "weight_decay": weight_decay}') if decay else ("params, lr", '{"lr": lr}')
     )

@@ -11,6 +11,7 @@ from typing import Any
 from unicnn.porting.difference.result import INITIAL, NO_EFFECT, REPORTING, TRAINING
 from unicnn.training.recipe import Recipe
 from unicnn.training.schedules import ConstantRate
+from unicnn.training.table import written
 
 _NAMES = ("name",)
 _PARTS = ("data", "loss", "optimizer", "schedule", "clip")
@@ -79,17 +80,11 @@ def _role(role: str, mine: Any, theirs: Any) -> Choice:
 
 def shown(value: Any) -> str:
     """Return a choice as it is shown."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    if dataclasses.is_dataclass(value):
-        fields = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
-        told = ", ".join(f"{key} {shown(item)}" for key, item in fields.items() if item is not None and item != math.inf)
-        return f"{type(value).__name__}({told})"
-    return f"{value:,}" if type(value) is int else f"{value:.6g}" if type(value) is float else str(value)
+    if not dataclasses.is_dataclass(value):
+        return written(value, 6)
+    fields = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
+    told = ", ".join(f"{key} {shown(item)}" for key, item in fields.items() if item is not None and item != math.inf)
+    return f"{type(value).__name__}({told})"
 
 
 def flat(recipe: Recipe) -> dict[str, str]:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from unicnn.training.optimizers import Optimizer
 from unicnn.training.recipe import Recipe
 
 WIDTH = 88
@@ -17,6 +18,14 @@ def call(name: str, *given: str, options: Mapping[str, Any] | None = None, defau
     known = defaults or {}
     rest = [f"{key}={literal(value)}" for key, value in (options or {}).items() if key not in known or value != known[key]]
     return f"{name}({', '.join([*given, *rest])})"
+
+
+def optimizer_name(of: Optimizer, own: bool) -> str:
+    """Return what PyTorch and Keras call an optimiser; one of the file's `own` takes the name of what it departs from."""
+    name = type(of).__name__
+    if name in ("Adam", "AdamW"):
+        return "AdamW" if of.weight_decay and of.decay == "decoupled" and not own else "Adam"
+    return {"RMSProp": "RMSprop"}.get(name, name)
 
 
 def laid_out(line: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from unicnn.porting.tape import training_loop
 from unicnn_mxnet.compat import mx
 from unicnn_mxnet.importing import arrays, updates
 from unicnn_mxnet.importing.listening import Listener
@@ -63,9 +64,8 @@ def trained(
 ) -> tuple[list[float], Mapping[str, Array]]:
     """Run the function ``train`` that `source` defines on a network with copies of the original's arrays."""
     net = Borrowed(value, heard, dtype)
-    defined: dict[str, Any] = {"__name__": "training"}
-    exec(compile(source, "<training>", "exec"), defined)
+    train = training_loop(source)
     with updates.exact() if dtype == "float64" else contextlib.nullcontext():
-        losses = defined["train"](net, batches, epochs)
+        losses = train(net, batches, epochs)
     net.settle()
     return [float(loss) for loss in losses], {name: item.data().asnumpy() for name, item in net.params.items()}

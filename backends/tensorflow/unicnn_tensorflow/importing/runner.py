@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from unicnn.porting.tape import Array, Ran, Runner
+from unicnn.porting.tape import Array, Ran, Runner, training_loop
 from unicnn_tensorflow.importing import copying
 from unicnn_tensorflow.importing.replay import replay
 from unicnn_tensorflow.importing.trace import call
@@ -46,9 +46,7 @@ class Original(Runner):
         """Train a copy with the function ``train`` that `source` defines; return the losses of all steps and the constants afterwards."""
         with copying.precision(dtype):
             copy = copying.copied(self.root, dtype, self.shapes)
-            namespace: dict[str, Any] = {"__name__": "training"}
-            exec(compile(source, "<train>", "exec"), namespace)
-            losses = namespace["train"](copy, batches, epochs)
+            losses = training_loop(source)(copy, batches, epochs)
         held = copying.variables(copy)
         names = self._recorded(self.shapes).constants
         return [float(loss) for loss in losses], {name: held[name].numpy() for name in names if name in held}

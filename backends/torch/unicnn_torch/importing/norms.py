@@ -77,10 +77,15 @@ def _tried(module: nn.BatchNorm2d) -> bool | None:
             outputs = [(mine.train(mode)(x), plain.train(mode)(x)) for mode in (False, True)]
     except Exception:
         return None
-    if not all(torch.allclose(a, b, rtol=1e-12, atol=1e-12) for a, b in [*outputs, (mine.running_mean, plain.running_mean)]):
+    if not all(_same(a, b) for a, b in [*outputs, (mine.running_mean, plain.running_mean)]):
         return None
     biased = before + module.momentum * (x.var((0, 2, 3), correction=0) - before)
     for unbiased, variance in ((True, plain.running_var), (False, biased)):
-        if torch.allclose(mine.running_var, variance, rtol=1e-12, atol=1e-12):
+        if _same(mine.running_var, variance):
             return unbiased
     return None
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Tell whether two results of a trial differ by rounding alone; a variance of the other kind is off by a twelfth of the batch's."""
+    return bool(((one - other).abs() <= 2.0**-40 * (1 + other.abs())).all())

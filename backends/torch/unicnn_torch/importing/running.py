@@ -13,7 +13,7 @@ from torch import fx, nn
 from torch.overrides import TorchFunctionMode
 
 from unicnn.errors import PortError
-from unicnn.porting.tape import Array, Ran, Runner
+from unicnn.porting.tape import Array, Ran, Runner, alike, training_loop
 from unicnn_torch.importing.translating import Translated
 
 
@@ -41,7 +41,7 @@ class TorchRunner(Runner):
         gradients |= {name: _array(value.grad) for name, value in zip(names, given, strict=True) if value.grad is not None}
         values, again = self._values(net, given)
         arrays = [_array(value) for value in outputs]
-        if not all(_alike(one, other) for one, other in zip(arrays, again, strict=True)):
+        if not all(alike(one, other) for one, other in zip(arrays, again, strict=True)):
             raise PortError(
                 f"{type(self.net).__name__} gives other outputs when it is called than the graph that was exported from it: it "
                 "depends on something other than its inputs and weights. Make it a function of those."
@@ -69,9 +69,7 @@ class TorchRunner(Runner):
     def train(self, source: str, batches: Callable[[int], Any], epochs: int, dtype: str) -> tuple[list[float], Mapping[str, Array]]:
         """Train a copy of the module with the function ``train`` that `source` defines."""
         net = self._copy(dtype).train()
-        scope: dict[str, Any] = {"__name__": "training"}
-        exec(compile(source, "<training>", "exec"), scope)
-        losses = scope["train"](net, batches, epochs)
+        losses = training_loop(source)(net, batches, epochs)
         return losses, {name: _array(value) for name, value in net.state_dict().items()}
 
 
@@ -111,12 +109,6 @@ class _Widened(TorchFunctionMode):
 
     def _type(self, value: Any) -> Any:
         return self.dtype if value is torch.float32 else value
-
-
-def _alike(one: Array, other: Array) -> bool:
-    """Tell whether two runs agree but for the kernels that were chosen: those for gradients may add in another order."""
-    close = 1e-4 if one.dtype == np.float32 else 1e-10
-    return one.shape == other.shape and np.allclose(one, other, rtol=0, atol=close * np.max(np.abs(one), initial=0.0), equal_nan=True)
 
 
 class _Recorder(fx.Interpreter):

@@ -43,7 +43,7 @@ def of_conv_transpose(node: Node) -> tuple[Any, str]:
     assert isinstance(op, ops.ConvTranspose2d)
     spread, pads = _spread(node), of_spread_input(node)
     for name in ("SAME", "VALID"):
-        if pads == tuple(_transposed(name, k, s) for k, s in zip(spread, op.stride, strict=True)):
+        if pads == tuple(transposed(name, k, s) for k, s in zip(spread, op.stride, strict=True)):
             return name, ""
     return pads, f"padding= is that of the spread input: kernel - 1 - what is cropped ({_said(crop)})."
 
@@ -62,7 +62,7 @@ def _spread(node: Node) -> Pair:
     return op.dilation[0] * (op.kernel_size[0] - 1) + 1, op.dilation[1] * (op.kernel_size[1] - 1) + 1
 
 
-def _transposed(name: str, kernel: int, stride: int) -> Pair:
+def transposed(name: str, kernel: int, stride: int) -> Pair:
     """Return what JAX pads the spread input with."""
     if name == "SAME":
         total = kernel + stride - 2

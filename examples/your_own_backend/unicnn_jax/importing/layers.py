@@ -11,6 +11,7 @@ from flax import nnx
 from unicnn.errors import PortError
 from unicnn.ops.conv import same_upper
 from unicnn.ops.fields import NO_PADDING
+from unicnn_jax.emitting.padding import transposed
 
 
 @dataclass(frozen=True)
@@ -69,23 +70,11 @@ def _conv_transpose(path: str, layer: Any, x: Any) -> Said:
         )
     spread = [d * (k - 1) + 1 for d, k in zip(dilation, layer.kernel_size, strict=True)]
     pads: Any = layer.padding
-    if pads in ("SAME", "VALID"):
-        pads = tuple(_transposed_pads(pads, k, s) for k, s in zip(spread, stride, strict=True))
-    else:
-        pads = _sides(path, pads)
+    named = pads in ("SAME", "VALID")
+    pads = tuple(transposed(pads, k, s) for k, s in zip(spread, stride, strict=True)) if named else _sides(path, pads)
     crop = tuple((k - 1 - before, k - 1 - after) for k, (before, after) in zip(spread, pads, strict=True))
     attributes = {"stride": stride, "crop": crop, "dilation": dilation, "groups": 1, "data": "NHWC", "kernel": "HWOI"}
     return Said("conv_transpose", (layer.kernel, layer.bias), attributes)
-
-
-def _transposed_pads(name: str, kernel: int, stride: int) -> tuple[int, int]:
-    if name == "SAME":
-        total = kernel + stride - 2
-        before = kernel - 1 if stride > kernel - 1 else -(-total // 2)
-    else:
-        total = kernel + stride - 2 + max(kernel - stride, 0)
-        before = kernel - 1
-    return before, total - before
 
 
 def _linear(path: str, layer: Any, x: Any) -> Said:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from unicnn.errors import PortError
-from unicnn.porting.tape import Array, Ran, Runner
+from unicnn.porting.tape import Array, Ran, Runner, alike, training_loop
 from unicnn_jax.importing.flattening import Flat, Step
 from unicnn_jax.importing.tracing import END, Split, Trace, outputs_of
 
@@ -54,8 +54,7 @@ class NnxRunner(Runner):
     def _check(self, results: Sequence[Array], values: Mapping[str, Array]) -> None:
         for name, result in zip(self.flat.outputs, results, strict=True):
             again = values.get(name) if isinstance(name, str) else None
-            close = 1e-4 if result.dtype == np.float32 else 1e-10
-            if again is not None and not np.allclose(again, result, rtol=0, atol=close * np.abs(result).max(initial=0.0), equal_nan=True):
+            if again is not None and not alike(result, np.asarray(again)):
                 raise PortError(
                     f"{type(self.net).__name__} gives other outputs when it is called than the trace that was made of it: it depends on "
                     "something other than its inputs and weights. Make it a function of those."
@@ -66,9 +65,7 @@ class NnxRunner(Runner):
         with jax.enable_x64(dtype == "float64"):
             split = Split(self.net)
             net = split.merged({name: jnp.asarray(np.asarray(array), dtype) for name, array in split.arrays.items()}, training=True)
-            scope: dict[str, Any] = {"__name__": "training"}
-            exec(compile(source, "<training>", "exec"), scope)
-            losses = scope["train"](net, batches, epochs)
+            losses = training_loop(source)(net, batches, epochs)
             ended = Split(net).arrays
         return [float(loss) for loss in losses], {name: np.asarray(array) for name, array in ended.items()}
 
