@@ -53,7 +53,7 @@ import json, runpy, sys, threading, time
 import numpy as np
 import unicnn as un
 from unicnn import plugins
-from unicnn.porting.finding import _from_python, find_network, parse_shapes
+from unicnn.porting.finding import find_network, from_python, parse_shapes
 from unicnn.porting.reading import from_framework
 
 def resident():
@@ -75,7 +75,7 @@ def watched(work):
 network, small, shape = sys.argv[1:4]
 warm = find_network(small, parse_shapes(shape))  # what the framework loads and keeps for itself
 before = resident()
-value = _from_python(network)
+value = from_python(network)
 own = resident() - before
 peak, found = watched(lambda: from_framework(value, parse_shapes(sys.argv[4])))
 size = sum(array.nbytes for array in found.weights.values())

@@ -30,7 +30,7 @@ def find_model(text: str) -> Model:
     """
     if text.endswith((".toml", ".json")):
         return files.load(text)
-    if _is_python(text):
+    if is_python(text):
         return _from_python(text, Model)
     return _named(zoo.get, text, "network")
 
@@ -41,7 +41,7 @@ def find_recipe(text: str) -> Recipe:
         if _describes_network(Path(text)):
             raise DescriptionError(f"{text}: describes a network, not a recipe. Give a recipe, and this file as its model: --model {text}.")
         return load_recipe(text)
-    if _is_python(text):
+    if is_python(text):
         return _from_python(text, Recipe)
     return _named(builtin.get, text, "recipe")
 
@@ -50,7 +50,7 @@ def find(text: str) -> Model | Recipe:
     """Return the network or the recipe that `text` names; a name that is both means the network."""
     if text.endswith((".toml", ".json")):
         return find_model(text) if _describes_network(Path(text)) else find_recipe(text)
-    if _is_python(text):
+    if is_python(text):
         return _from_python(text, Model, Recipe)
     key, networks, recipes = text.replace("_", "-"), [*zoo.names()], builtin.names()
     if key in networks:
@@ -82,7 +82,8 @@ def _describes_network(path: Path) -> bool:
     return not files.read_document(path).keys().isdisjoint({"layers", "input", "inputs"})
 
 
-def _is_python(text: str) -> bool:
+def is_python(text: str) -> bool:
+    """Tell whether `text` names a Python file, or something in one."""
     return text.endswith(".py") or text.rpartition(":")[0].endswith(".py")
 
 

@@ -27,19 +27,30 @@ def find_network(
     arguments, or a function of tensors. `input` is the shape, batch axis included, that a network of a framework takes;
     it may be left out where the network says so itself.
     """
-    path = Path(text)
-    if any(text.endswith(suffix) for info in plugins.dialects().values() for suffix in info.suffixes):
-        return read_file(path, input, params=params, training=training)
-    if ".py:" not in text and not text.endswith(".py"):
+    if is_data(text):
+        return read_file(Path(text), input, params=params, training=training)
+    if not sources.is_python(text):
         return sources.find_model(text)
-    value = _from_python(text)
+    value = from_python(text)
     if isinstance(value, Model):
         return value
+    return read_object(text, value, input, params=params, training=training, dialect=dialect)
+
+
+def is_data(text: str) -> bool:
+    """Tell whether `text` names a file that some dialect reads, such as model.onnx."""
+    return text.endswith(tuple(suffix for info in plugins.dialects().values() for suffix in info.suffixes))
+
+
+def read_object(
+    text: str, value: Any, input: Any = None, *, params: Path | None = None, training: bool = True, dialect: str | None = None
+) -> Imported:
+    """Return the network that a framework's object is, which `text` named in a Python file."""
     info = plugins.dialect(dialect) if dialect is not None else dialect_of(value)
     if params is not None:
         loader = getattr(info.importer(), "load_parameters", None)
         if loader is None:
-            raise PortError(f"{params}: {info.title} reads no weights for a network from Python. Load them in {path.name} itself.")
+            raise PortError(f"{params}: {info.title} reads no weights for a network from Python. Load them in {Path(text).name} itself.")
         value = loader(value, params)
     return from_framework(value, input, training=training, name=_name(text, value, info), dialect=info.name)
 
@@ -63,7 +74,8 @@ def parse_shapes(text: str) -> tuple[tuple[int, ...], ...]:
     return shapes
 
 
-def _from_python(text: str) -> Any:
+def from_python(text: str) -> Any:
+    """Return what `text` names in a Python file, which is run; where that is a class or a function that makes a network, the network."""
     path, _, name = text.rpartition(":")
     if not path.endswith(".py") or not name:
         raise PortError(f"{text}: say which name in the file is meant, as in {text.removesuffix(':')}:net.")

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from unicnn import plugins, sources
+from unicnn import sources
 from unicnn.checks import check_weights
-from unicnn.errors import DescriptionError, InputError, PortError
+from unicnn.errors import InputError, PortError
 from unicnn.graph import infer
 from unicnn.model import Model
 from unicnn.training.recipe import Recipe
@@ -57,17 +57,15 @@ def named(text: str, shape: Any = None, *, recipe: bool = False, training: bool 
     """Return what a text names: a Model or a Recipe of unicnn, or a network of a framework, for which `shape` is its input's."""
     if recipe:
         return sources.find_recipe(text)
-    python = text.endswith(".py") or ".py:" in text
-    data = any(text.endswith(suffix) for info in plugins.dialects().values() for suffix in info.suffixes)
-    if not data and not (python and shape is not None):
-        try:
-            return sources.find(text)
-        except DescriptionError:
-            if not python:
-                raise
-    from unicnn.porting.finding import find_network
+    from unicnn.porting.finding import find_network, from_python, is_data, read_object
 
+    python = sources.is_python(text)
+    if not python and not is_data(text):
+        return sources.find(text)
     try:
-        return find_network(text, shape, training=training)
+        if not python:
+            return find_network(text, shape, training=training)
+        value = from_python(text)
+        return value if isinstance(value, (Model, Recipe)) else read_object(text, value, shape, training=training)
     except PortError as error:
         raise PortError(str(error) if text in str(error) else f"{text}: {error}") from None
