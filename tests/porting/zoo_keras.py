@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-import time
-from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
-from unicnn.errors import PortError
-from unicnn.porting.imported import Imported
-from unicnn.porting.reading import from_framework
+from .zoo_reading import Read, in_modes, table
 
 import keras  # isort: skip
 
 SIZES = {"InceptionResNetV2": 299, "InceptionV3": 299, "NASNetLarge": 331, "Xception": 299}
 """The sizes of images that a network was made for, where it is not 224."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """Be the result for one network: `imported` is None if it is refused."""
-
-    imported: Imported | None
-    training: bool
-    reason: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """Return the result in words."""
-        return "refused" if self.imported is None else "ok" if self.training else "ok in inference only"
 
 
 def names() -> list[str]:
@@ -46,27 +27,18 @@ def build(name: str, size: int, **options: Any) -> Any:
 def read(name: str, size: int | None = None, **options: Any) -> Read:
     """Read one network, with its training if that can be described and without otherwise."""
     side = size or SIZES.get(name, 224)
-    net = build(name, side, **options)
-    try:
-        return Read(from_framework(net, (2, side, side, 3)), True)
-    except PortError as error:
-        reason = str(error)
-    try:
-        return Read(from_framework(net, (2, side, side, 3), training=False), False, reason)
-    except PortError as error:
-        return Read(None, False, str(error))
+    return in_modes(build(name, side, **options), (2, side, side, 3))
+
+
+def afresh(name: str) -> Read:
+    """Read one network in a session of its own, in which Keras counts layers from 0."""
+    keras.backend.clear_session()
+    return read(name)
 
 
 def main(chosen: list[str]) -> None:
     """Print the table."""
-    counts: Counter[str] = Counter()
-    for name in chosen or names():
-        start = time.process_time()
-        result = read(name)
-        counts[result.verdict] += 1
-        print(f"{name:20} {time.process_time() - start:5.1f} s  {result.verdict:22} {result.reason[:200]}", flush=True)
-        keras.backend.clear_session()
-    print("; ".join(f"{verdict}: {count}" for verdict, count in sorted(counts.items())))
+    table(chosen or names(), afresh)
 
 
 if __name__ == "__main__":
