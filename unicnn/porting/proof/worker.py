@@ -49,19 +49,19 @@ def _answer(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
                 f"{job['file']}: defines no {name}, by which the network is made and filled. Define it, or name the one there is."
             )
 
-    def loaded(weights: str) -> ImportedSide:
+    def loaded(weights: str, training: bool) -> ImportedSide:
         net = scope[job["entry"]]()
         filled = scope["load_weights"](net, str(folder / weights))
         shapes = [tuple(shape) for shape in job["shapes"]]
         net = net if filled is None else filled
-        imported = from_framework(net, shapes, training=job["training"], name=job["name"], dialect=job["dialect"])
+        imported = from_framework(net, shapes, training=training, name=job["name"], dialect=job["dialect"])
         return ImportedSide(called_as(imported, job["called"]))
 
-    side = loaded("weights.safetensors")
-    answer: dict[str, Any] = {"model": to_dict(side.model), "framework": job["dialect"]}
+    side = loaded("weights.safetensors", job["training"])
+    answer: dict[str, Any] = {"model": to_dict(side.model)}
     for dtype in job["dtypes"]:
         _save(folder / f"{dtype}.npz", side.observe(inputs, cotangents, dtype))
-    _save(folder / "control.npz", loaded("control.safetensors").observe(inputs, cotangents, "float64"))
+    _save(folder / "control.npz", loaded("control.safetensors", False).observe(inputs, cotangents, "float64"))
     if job["recipe"] is not None:
         answer["losses"] = _train(folder, job, side, given, scope)
     return answer
